@@ -1,0 +1,2 @@
+//! The pod's namespace: id types and the table that maps virtual names to host names.
+#![no_std]

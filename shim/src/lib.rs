@@ -1,0 +1,1 @@
+//! libautopod_shim.so: see ARCHITECTURE.md.

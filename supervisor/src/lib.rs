@@ -1,0 +1,11 @@
+//! AutoPod's supervisor: everything behind the binaries `autopod` and `autopod-run`.
+//! ARCHITECTURE.md tells where things live and which invariants hold.
+#![deny(unsafe_code)]
+
+pub mod cli;
+pub mod image;
+pub mod pod;
+pub mod proc;
+pub mod resource;
+pub mod sys;
+pub mod tracee;

@@ -1,0 +1,2 @@
+//! Typed ptrace.
+#![allow(unsafe_code)]
