@@ -1,2 +1,13 @@
-//! Raw system calls that nix does not wrap. The one place of the supervisor (with `tracee`) that may use `unsafe`.
+//! Raw system calls that nix does not wrap, each behind a safe function. With `tracee`, the one place of the supervisor
+//! that may use `unsafe`.
 #![allow(unsafe_code)]
+
+pub mod memory;
+pub mod process;
+
+use std::io;
+
+/// Turns the result of a libc call into `io::Result`.
+pub(crate) fn check(ret: libc::c_long) -> io::Result<i64> {
+    if ret == -1 { Err(io::Error::last_os_error()) } else { Ok(ret) }
+}

@@ -1,2 +1,304 @@
-//! Typed ptrace.
+//! Typed ptrace (ptrace(2)): a task that runs and a task that is stopped are different types, so that reading registers of
+//! a running task does not compile. Calls are made *in* a stopped task by [`Injector`].
 #![allow(unsafe_code)]
+
+mod inject;
+mod registers;
+
+pub use inject::{Call, Injector, find_hole};
+pub use registers::Registers;
+
+use std::io;
+
+use nix::errno::Errno;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot {what} task {tid}: {source}")]
+    Ptrace { what: &'static str, tid: i32, source: io::Error },
+    #[error("task {tid} ended while it was traced")]
+    Gone { tid: i32 },
+    #[error("task {tid} stopped where it should not have (wait status {status:#x}, at {rip:#x})")]
+    Unexpected { tid: i32, status: i32, rip: u64 },
+    #[error("system call {nr} in task {tid} failed: {source}")]
+    Call { tid: i32, nr: i64, source: io::Error },
+    #[error("cannot access the memory of task {tid} at {address:#x}: {source}")]
+    Memory { tid: i32, address: u64, source: io::Error },
+    #[error("process {pid} has no free address range of {len} bytes")]
+    NoRoom { pid: i32, len: u64 },
+    #[error("no system call instruction found in process {pid}")]
+    NoSyscallInstruction { pid: i32 },
+}
+
+impl Error {
+    /// Whether the task simply no longer exists.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Error::Gone { .. } => true,
+            Error::Ptrace { source, .. } => source.raw_os_error() == Some(libc::ESRCH),
+            _ => false,
+        }
+    }
+
+    /// The errno of a failed injected call.
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Error::Call { source, .. } | Error::Ptrace { source, .. } => source.raw_os_error(),
+            _ => None,
+        }
+    }
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+fn ptrace(what: &'static str, request: u32, tid: i32, address: u64, data: u64) -> Result<i64> {
+    // SAFETY: the callers of this function pass, where the request has the kernel write to us, addresses of live buffers
+    // of the right size; all other requests do not touch our memory.
+    let ret = unsafe { libc::ptrace(request as _, tid, address, data) };
+    if ret == -1 {
+        return Err(Error::Ptrace { what, tid, source: io::Error::last_os_error() });
+    }
+    Ok(ret)
+}
+
+/// A task that we trace and that runs.
+#[derive(Debug)]
+#[must_use]
+pub struct Running {
+    tid: i32,
+}
+
+/// A task that we trace and that is in a ptrace stop.
+#[derive(Debug)]
+#[must_use]
+pub struct Stopped {
+    tid: i32,
+    /// Job control had stopped the task (group stop) before we came, with this signal.
+    group_stop: Option<i32>,
+    /// SIGSTOPs that arrived while calls were injected; sent again when the task is released.
+    deferred_stops: u32,
+}
+
+/// Why a task stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// PTRACE_EVENT_STOP: our interrupt, a new traced task's first stop, or a group stop.
+    Interrupt,
+    /// PTRACE_EVENT_FORK, _VFORK or _CLONE; the new task's id.
+    NewTask(i32),
+    /// PTRACE_EVENT_EXEC
+    Exec,
+    /// About to be delivered.
+    Signal(i32),
+}
+
+const OPTIONS: i32 = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK | libc::PTRACE_O_TRACEEXEC;
+
+/// Attaches to a task without stopping it (PTRACE_SEIZE).
+///
+/// `build` is for tasks that exist only for us: new tasks and execs are followed, and the task dies with us.
+pub fn seize(tid: i32, build: bool) -> Result<Running> {
+    let options = if build { OPTIONS | libc::PTRACE_O_EXITKILL } else { 0 };
+    ptrace("trace", libc::PTRACE_SEIZE, tid, 0, options as u64)?;
+    Ok(Running { tid })
+}
+
+fn wait(tid: i32) -> Result<i32> {
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` is a live i32.
+        let got = unsafe { libc::waitpid(tid, &mut status, libc::__WALL) };
+        match got {
+            -1 if Errno::last() == Errno::EINTR => continue,
+            -1 => return Err(Error::Ptrace { what: "wait for", tid, source: io::Error::last_os_error() }),
+            _ if libc::WIFSTOPPED(status) => return Ok(status),
+            _ => return Err(Error::Gone { tid }),
+        }
+    }
+}
+
+impl Running {
+    pub fn tid(&self) -> i32 {
+        self.tid
+    }
+
+    /// Asks the task to stop; [`Running::wait`] tells when it has.
+    pub fn interrupt(&self) -> Result<()> {
+        ptrace("interrupt", libc::PTRACE_INTERRUPT, self.tid, 0, 0).map(drop)
+    }
+
+    /// Waits for the next stop.
+    pub fn wait(self) -> Result<(Stopped, Stop)> {
+        let status = wait(self.tid)?;
+        let signal = libc::WSTOPSIG(status);
+        let mut stopped = Stopped { tid: self.tid, group_stop: None, deferred_stops: 0 };
+        let stop = match status >> 16 {
+            libc::PTRACE_EVENT_STOP => {
+                if signal != libc::SIGTRAP {
+                    stopped.group_stop = Some(signal);
+                }
+                Stop::Interrupt
+            }
+            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
+                let mut new = 0u64;
+                ptrace("read the event of", libc::PTRACE_GETEVENTMSG as u32, self.tid, 0, &mut new as *mut u64 as u64)?;
+                Stop::NewTask(new as i32)
+            }
+            libc::PTRACE_EVENT_EXEC => Stop::Exec,
+            _ => Stop::Signal(signal),
+        };
+        Ok((stopped, stop))
+    }
+
+    /// Interrupts the task and waits until that stop, whatever it is about to do. A signal that was about to be delivered goes
+    /// back into the queue.
+    pub fn stop(self) -> Result<Stopped> {
+        self.interrupt()?;
+        self.wait_interrupted()
+    }
+
+    /// Like [`Running::stop`] after an earlier [`Running::interrupt`].
+    pub fn wait_interrupted(self) -> Result<Stopped> {
+        let mut task = self;
+        loop {
+            let (stopped, stop) = task.wait()?;
+            match stop {
+                Stop::Interrupt => return Ok(stopped),
+                // deliver it: the interrupt is still pending and stops the task before the handler's first instruction
+                Stop::Signal(signal) => task = stopped.resume(signal)?,
+                Stop::NewTask(_) | Stop::Exec => task = stopped.resume(0)?,
+            }
+        }
+    }
+}
+
+impl Stopped {
+    pub fn tid(&self) -> i32 {
+        self.tid
+    }
+
+    /// A task that a traced parent has just created: it is attached, and stops before its first instruction.
+    pub fn newborn(tid: i32) -> Result<Stopped> {
+        Running { tid }.wait_interrupted()
+    }
+
+    /// The signal with which job control had stopped the task before we came.
+    pub fn group_stop(&self) -> Option<i32> {
+        self.group_stop
+    }
+
+    pub fn resume(self, signal: i32) -> Result<Running> {
+        ptrace("resume", libc::PTRACE_CONT, self.tid, 0, signal as u64)?;
+        Ok(Running { tid: self.tid })
+    }
+
+    fn step(&mut self) -> Result<()> {
+        ptrace("step", libc::PTRACE_SINGLESTEP, self.tid, 0, 0).map(drop)
+    }
+
+    /// Lets the task go.
+    pub fn detach(self) -> Result<()> {
+        for _ in 0..self.deferred_stops {
+            // the task is stopped, so this cannot overtake the detach
+            let _ = crate::sys::process::tgkill(self.tid, self.tid, libc::SIGSTOP);
+        }
+        ptrace("detach from", libc::PTRACE_DETACH, self.tid, 0, 0).map(drop)
+    }
+
+    pub fn registers(&self) -> Result<Registers> {
+        let mut regs = Registers::default();
+        let iov = libc::iovec { iov_base: (&raw mut regs).cast(), iov_len: size_of::<Registers>() };
+        ptrace("read the registers of", libc::PTRACE_GETREGSET, self.tid, registers::NT_PRSTATUS, &raw const iov as u64)?;
+        Ok(regs)
+    }
+
+    pub fn set_registers(&mut self, regs: &Registers) -> Result<()> {
+        let iov = libc::iovec { iov_base: std::ptr::from_ref(regs).cast_mut().cast(), iov_len: size_of::<Registers>() };
+        ptrace("set the registers of", libc::PTRACE_SETREGSET, self.tid, registers::NT_PRSTATUS, &raw const iov as u64).map(drop)
+    }
+
+    /// The XSAVE area (NT_X86_XSTATE), in the layout of this processor.
+    pub fn xstate(&self) -> Result<Vec<u8>> {
+        let mut area = vec![0u8; 16 * 1024];
+        let mut iov = libc::iovec { iov_base: area.as_mut_ptr().cast(), iov_len: area.len() };
+        ptrace("read the FPU state of", libc::PTRACE_GETREGSET, self.tid, registers::NT_X86_XSTATE, &raw mut iov as u64)?;
+        area.truncate(iov.iov_len);
+        Ok(area)
+    }
+
+    pub fn set_xstate(&mut self, area: &[u8]) -> Result<()> {
+        let iov = libc::iovec { iov_base: area.as_ptr().cast_mut().cast(), iov_len: area.len() };
+        ptrace("set the FPU state of", libc::PTRACE_SETREGSET, self.tid, registers::NT_X86_XSTATE, &raw const iov as u64).map(drop)
+    }
+
+    /// The blocked signals, bit `n - 1` for signal `n`.
+    pub fn signal_mask(&self) -> Result<u64> {
+        let mut mask = 0u64;
+        ptrace("read the signal mask of", 0x420a, self.tid, 8, &raw mut mask as u64)?;
+        Ok(mask)
+    }
+
+    pub fn set_signal_mask(&mut self, mask: u64) -> Result<()> {
+        ptrace("set the signal mask of", 0x420b, self.tid, 8, &raw const mask as u64).map(drop)
+    }
+
+    /// The queued signals (PTRACE_PEEKSIGINFO), as raw siginfo_t, in the order of the queue: of the task, or of its process.
+    pub fn queued_signals(&self, shared: bool) -> Result<Vec<[u8; 128]>> {
+        #[repr(C)]
+        struct PeekArgs {
+            offset: u64,
+            flags: u32,
+            count: i32,
+        }
+        let mut queue = Vec::new();
+        loop {
+            let mut infos = [[0u8; 128]; 32];
+            let args = PeekArgs { offset: queue.len() as u64, flags: shared.into(), count: infos.len() as i32 };
+            let n = ptrace("read the signals of", 0x4209, self.tid, &raw const args as u64, infos.as_mut_ptr() as u64)?;
+            queue.extend_from_slice(&infos[..n as usize]);
+            if n < infos.len() as i64 {
+                return Ok(queue);
+            }
+        }
+    }
+
+    /// The rseq registration (PTRACE_GET_RSEQ_CONFIGURATION): address, size, signature; `None` when there is none.
+    pub fn rseq(&self) -> Result<Option<(u64, u32, u32)>> {
+        let mut config = [0u8; 24];
+        ptrace("read the rseq area of", 0x420f, self.tid, 24, config.as_mut_ptr() as u64)?;
+        let word = |at: usize| u32::from_le_bytes([config[at], config[at + 1], config[at + 2], config[at + 3]]);
+        let address = u64::from(word(0)) | u64::from(word(4)) << 32;
+        Ok((address != 0).then_some((address, word(8), word(12))))
+    }
+
+    /// Syscall user dispatch (PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG): mode, selector, offset, length.
+    pub fn syscall_user_dispatch(&self) -> Result<[u64; 4]> {
+        let mut config = [0u64; 4];
+        ptrace("read the syscall dispatch of", 0x4211, self.tid, 32, config.as_mut_ptr() as u64)?;
+        Ok(config)
+    }
+
+    pub fn set_syscall_user_dispatch(&mut self, config: &[u64; 4]) -> Result<()> {
+        ptrace("set the syscall dispatch of", 0x4210, self.tid, 32, config.as_ptr() as u64).map(drop)
+    }
+
+    /// PTRACE_O_SUSPEND_SECCOMP: filters of the task are not run while we trace it. Needs CAP_SYS_ADMIN.
+    pub fn suspend_seccomp(&mut self) -> Result<()> {
+        ptrace("suspend the seccomp filters of", libc::PTRACE_SETOPTIONS, self.tid, 0, 1 << 21).map(drop)
+    }
+
+    /// Reads memory through ptrace's own rights, whatever the page's protection.
+    pub fn read(&self, address: u64, buffer: &mut [u8]) -> Result<()> {
+        crate::sys::memory::read(self.tid, address, buffer).map_err(|source| Error::Memory { tid: self.tid, address, source })
+    }
+
+    pub fn write(&self, address: u64, data: &[u8]) -> Result<()> {
+        crate::sys::memory::write(self.tid, address, data).map_err(|source| Error::Memory { tid: self.tid, address, source })
+    }
+
+    pub fn read_u64(&self, address: u64) -> Result<u64> {
+        let mut word = [0; 8];
+        self.read(address, &mut word)?;
+        Ok(u64::from_le_bytes(word))
+    }
+}

@@ -1,0 +1,320 @@
+//! System calls made in a stopped task.
+//!
+//! One mapping of ours in the traced process holds a few instructions and a data area. The instructions run an array of
+//! calls in one go and then trap, so that a hundred calls cost one stop (about 3 us a call instead of 80).
+use super::{Error, Registers, Result, Running, Stop, Stopped, wait};
+use crate::proc::Mapping;
+use std::io;
+
+/// One system call: number, arguments, and after [`Injector::run`] its raw result.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Call {
+    pub nr: i64,
+    pub args: [u64; 6],
+    pub ret: i64,
+}
+
+impl Call {
+    pub fn new<const N: usize>(nr: i64, args: [u64; N]) -> Call {
+        let mut call = Call { nr, ..Call::default() };
+        call.args[..N].copy_from_slice(&args);
+        call
+    }
+
+    /// The result, as libc would report it.
+    pub fn result(&self) -> io::Result<i64> {
+        if (-4095..0).contains(&self.ret) { Err(io::Error::from_raw_os_error(-self.ret as i32)) } else { Ok(self.ret) }
+    }
+}
+
+/// `r12`: next call; `r13`: how many; `r14`: stop at the first error when not zero.
+#[rustfmt::skip]
+const RUN: [u8; 69] = [
+    0x4d, 0x85, 0xed,                         // 0  test r13, r13
+    0x74, 0x3f,                               // 3  jz done (68)
+    0x49, 0x8b, 0x04, 0x24,                   // 5  mov rax, [r12]
+    0x49, 0x8b, 0x7c, 0x24, 0x08,             // 9  mov rdi, [r12+8]
+    0x49, 0x8b, 0x74, 0x24, 0x10,             // 14 mov rsi, [r12+16]
+    0x49, 0x8b, 0x54, 0x24, 0x18,             // 19 mov rdx, [r12+24]
+    0x4d, 0x8b, 0x54, 0x24, 0x20,             // 24 mov r10, [r12+32]
+    0x4d, 0x8b, 0x44, 0x24, 0x28,             // 29 mov r8, [r12+40]
+    0x4d, 0x8b, 0x4c, 0x24, 0x30,             // 34 mov r9, [r12+48]
+    0x0f, 0x05,                               // 39 syscall
+    0x49, 0x89, 0x44, 0x24, 0x38,             // 41 mov [r12+56], rax
+    0x49, 0x83, 0xc4, 0x40,                   // 46 add r12, 64
+    0x49, 0xff, 0xcd,                         // 50 dec r13
+    0x4d, 0x85, 0xf6,                         // 53 test r14, r14
+    0x74, 0xc6,                               // 56 jz 0
+    0x48, 0x3d, 0x01, 0xf0, 0xff, 0xff,       // 58 cmp rax, -4095
+    0x72, 0xbe,                               // 64 jb 0
+    0x90, 0x90,                               // 66
+    0xcc,                                     // 68 int3
+];
+const DONE: u64 = 68;
+/// A lone `syscall; int3` for calls that create tasks: both parent and child must stop right after it.
+const LONE: u64 = 128;
+const LONE_CODE: [u8; 3] = [0x0f, 0x05, 0xcc];
+const CALLS: u64 = 4096;
+const MAX_CALLS: usize = 512;
+const DATA: u64 = CALLS + (MAX_CALLS * size_of::<Call>()) as u64;
+const SIZE: u64 = DATA + 256 * 1024;
+
+/// Blocks every signal but SIGTRAP: an `int3` under a blocked SIGTRAP would make the kernel reset its handler.
+const MASK: u64 = !(1 << (libc::SIGTRAP - 1));
+
+/// The means to make calls in one process. Each [`Stopped`] task of that process can be given calls to make.
+#[derive(Clone, Debug)]
+pub struct Injector {
+    base: u64,
+    /// Address of a `syscall` instruction of the process's own, for the first and the last call.
+    gate: u64,
+}
+
+impl Injector {
+    /// Bytes that [`Injector::data`] may address.
+    pub const ROOM: usize = (SIZE - DATA) as usize;
+
+    /// Maps the area into the process at `base` (see [`find_hole`]), using a `syscall` instruction found in `maps`.
+    ///
+    /// The task's registers are left changed: the caller saves them before, and sets them after.
+    pub fn install(task: &mut Stopped, maps: &[Mapping], base: u64) -> Result<Injector> {
+        let gate = find_gate(task, maps)?;
+        let mut injector = Injector { base, gate };
+        task.set_signal_mask(MASK)?;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+        let protection = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
+        let call = Call::new(libc::SYS_mmap, [base, SIZE, protection as u64, flags as u64, u64::MAX, 0]);
+        injector.base = injector.through_gate(task, call)? as u64;
+        if injector.base != base {
+            let call = Call::new(libc::SYS_munmap, [injector.base, SIZE]);
+            injector.through_gate(task, call)?;
+            return Err(Error::NoRoom { pid: task.tid, len: SIZE });
+        }
+        let mut code = [0xccu8; 256];
+        code[..RUN.len()].copy_from_slice(&RUN);
+        code[LONE as usize..][..LONE_CODE.len()].copy_from_slice(&LONE_CODE);
+        task.write(injector.base, &code)?;
+        Ok(injector)
+    }
+
+    /// Size of the mapping that [`Injector::install`] makes.
+    pub const fn size() -> u64 {
+        SIZE
+    }
+
+    pub fn range(&self) -> std::ops::Range<u64> {
+        self.base..self.base + SIZE
+    }
+
+    /// The gate is in the vdso; this follows it when the vdso moves.
+    pub fn move_gate(&mut self, distance: i64) {
+        self.gate = self.gate.wrapping_add_signed(distance);
+    }
+
+    pub fn gate(&self) -> u64 {
+        self.gate
+    }
+
+    /// Removes the area. The task's registers are left changed.
+    pub fn remove(self, task: &mut Stopped) -> Result<()> {
+        let call = Call::new(libc::SYS_munmap, [self.base, SIZE]);
+        self.through_gate(task, call).map(drop)
+    }
+
+    /// Address in the process of byte `at` of the data area.
+    pub fn data(&self, at: usize) -> u64 {
+        debug_assert!(at < Self::ROOM);
+        self.base + DATA + at as u64
+    }
+
+    /// Makes one call and gives its result.
+    pub fn call<const N: usize>(&self, task: &mut Stopped, nr: i64, args: [u64; N]) -> Result<i64> {
+        let mut calls = [Call::new(nr, args)];
+        self.run(task, &mut calls, false)?;
+        calls[0].result().map_err(|source| Error::Call { tid: task.tid, nr, source })
+    }
+
+    /// Makes a list of calls, whatever their results.
+    pub fn batch(&self, task: &mut Stopped, calls: &mut [Call]) -> Result<()> {
+        self.run(task, calls, false)
+    }
+
+    /// Makes a list of calls, up to the first that fails.
+    pub fn sequence(&self, task: &mut Stopped, calls: &mut [Call]) -> Result<()> {
+        self.run(task, calls, true)?;
+        match calls.iter().find_map(|call| Some((call.nr, call.result().err()?))) {
+            Some((nr, source)) => Err(Error::Call { tid: task.tid, nr, source }),
+            None => Ok(()),
+        }
+    }
+
+    fn run(&self, task: &mut Stopped, calls: &mut [Call], stop_at_error: bool) -> Result<()> {
+        for chunk in calls.chunks_mut(MAX_CALLS) {
+            let mut image = Vec::with_capacity(size_of_val(chunk));
+            for call in chunk.iter() {
+                image.extend_from_slice(&call.nr.to_le_bytes());
+                call.args.iter().for_each(|arg| image.extend_from_slice(&arg.to_le_bytes()));
+                image.extend_from_slice(&0i64.to_le_bytes());
+            }
+            task.write(self.base + CALLS, &image)?;
+            let mut regs = task.registers()?;
+            regs.rip = self.base;
+            regs.r12 = self.base + CALLS;
+            regs.r13 = chunk.len() as u64;
+            regs.r14 = stop_at_error.into();
+            regs.orig_rax = u64::MAX;
+            task.set_registers(&regs)?;
+            super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
+            self.wait_trap(task, self.base + DONE + 1)?;
+            task.read(self.base + CALLS, &mut image)?;
+            for (call, raw) in chunk.iter_mut().zip(image.chunks_exact(size_of::<Call>())) {
+                call.ret = i64::from_le_bytes(raw[56..64].try_into().expect("eight bytes"));
+            }
+            if stop_at_error && chunk.iter().any(|call| call.result().is_err()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a call that creates a task (fork, vfork, clone, clone3), and gives the new task, stopped before its first
+    /// instruction, under the id by which *we* know it.
+    pub fn create_task<const N: usize>(&self, task: &mut Stopped, nr: i64, args: [u64; N]) -> Result<Stopped> {
+        let call = Call::new(nr, args);
+        self.prepare(task, call, self.base + LONE)?;
+        super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
+        let mut new = None;
+        loop {
+            let running = Running { tid: task.tid };
+            let (stopped, stop) = running.wait()?;
+            match stop {
+                Stop::NewTask(tid) => {
+                    new = Some(tid);
+                    super::ptrace("resume", libc::PTRACE_CONT, stopped.tid, 0, 0)?;
+                }
+                Stop::Signal(libc::SIGTRAP) if stopped.registers()?.rip == self.base + LONE + 3 => break,
+                Stop::Signal(libc::SIGSTOP) => {
+                    task.deferred_stops += 1;
+                    super::ptrace("resume", libc::PTRACE_CONT, stopped.tid, 0, 0)?;
+                }
+                _ => drop(stopped.resume(0)?),
+            }
+        }
+        let ret = task.registers()?.rax as i64;
+        match new {
+            Some(tid) => Stopped::newborn(tid),
+            None => Err(Error::Call { tid: task.tid, nr, source: io::Error::from_raw_os_error(-ret as i32) }),
+        }
+    }
+
+    /// execveat(2) in the task: on success its memory, and this injector's area in it, are gone.
+    pub fn exec(self, task: &mut Stopped, fd: i32, path: u64, argv: u64, envp: u64, flags: i32) -> Result<()> {
+        let call = Call::new(libc::SYS_execveat, [fd as u64, path, argv, envp, flags as u64]);
+        self.prepare(task, call, self.base + LONE)?;
+        super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
+        loop {
+            let (stopped, stop) = Running { tid: task.tid }.wait()?;
+            match stop {
+                Stop::Exec => return Ok(()),
+                Stop::Signal(libc::SIGTRAP) => {
+                    let ret = stopped.registers()?.rax as i64;
+                    return Err(Error::Call { tid: task.tid, nr: libc::SYS_execveat, source: io::Error::from_raw_os_error(-ret as i32) });
+                }
+                _ => drop(stopped.resume(0)?),
+            }
+        }
+    }
+
+    fn prepare(&self, task: &mut Stopped, call: Call, rip: u64) -> Result<()> {
+        let mut regs: Registers = task.registers()?;
+        regs.rip = rip;
+        regs.rax = call.nr as u64;
+        [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9] = call.args;
+        regs.orig_rax = u64::MAX;
+        task.set_registers(&regs)
+    }
+
+    /// Makes a call by single-stepping the process's own `syscall` instruction.
+    fn through_gate(&self, task: &mut Stopped, call: Call) -> Result<i64> {
+        self.prepare(task, call, self.gate)?;
+        task.step()?;
+        self.wait_trap(task, self.gate + 2)?;
+        let call = Call { ret: task.registers()?.rax as i64, ..call };
+        call.result().map_err(|source| Error::Call { tid: task.tid, nr: call.nr, source })
+    }
+
+    /// Waits until the task traps with `rip` there, letting pass the stops that have nothing to do with us.
+    fn wait_trap(&self, task: &mut Stopped, rip: u64) -> Result<()> {
+        loop {
+            let status = wait(task.tid)?;
+            let event = status >> 16;
+            let signal = libc::WSTOPSIG(status);
+            let at = task.registers()?.rip;
+            match (event, signal) {
+                (0, libc::SIGTRAP) if at == rip => return Ok(()),
+                // an interrupt or a group stop that was still due
+                (libc::PTRACE_EVENT_STOP, _) => {
+                    super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
+                }
+                (0, libc::SIGSTOP) => {
+                    task.deferred_stops += 1;
+                    super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
+                }
+                _ => return Err(Error::Unexpected { tid: task.tid, status, rip: at }),
+            }
+        }
+    }
+}
+
+/// Finds a `syscall` instruction: in the vdso, which every kernel gives one for its fallbacks, else in any code.
+fn find_gate(task: &Stopped, maps: &[Mapping]) -> Result<u64> {
+    let vdso = maps.iter().filter(|m| m.label() == "[vdso]");
+    let others = maps.iter().filter(|m| m.execute && m.read && !m.shared && m.label() != "[vdso]" && m.label() != "[vsyscall]");
+    for mapping in vdso.chain(others) {
+        let mut code = vec![0u8; mapping.len().min(16 << 20) as usize];
+        if task.read(mapping.start, &mut code).is_err() {
+            continue;
+        }
+        if let Some(at) = code.windows(2).position(|pair| pair == [0x0f, 0x05]) {
+            return Ok(mapping.start + at as u64);
+        }
+    }
+    Err(Error::NoSyscallInstruction { pid: task.tid })
+}
+
+/// A page-aligned address where `len` bytes are free in every one of the given lists of ranges (each sorted or not).
+pub fn find_hole(taken: impl IntoIterator<Item = (u64, u64)>, len: u64) -> Option<u64> {
+    const LOWEST: u64 = 0x1_0000_0000;
+    const HIGHEST: u64 = 0x7fff_ffff_0000;
+    let mut ranges: Vec<(u64, u64)> = taken.into_iter().collect();
+    ranges.sort_unstable();
+    let mut at = LOWEST;
+    for (start, end) in ranges {
+        // leave room below: a stack may grow down into the hole
+        if start > at && start - at >= len + (64 << 20) {
+            return Some(at);
+        }
+        at = at.max(end.next_multiple_of(4096));
+    }
+    (HIGHEST.saturating_sub(at) >= len).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jumps_of_the_code_land_where_the_comments_say() {
+        assert_eq!(RUN.len() as u64, DONE + 1);
+        assert_eq!(5 + i64::from(RUN[4] as i8), DONE as i64);
+        assert_eq!(58 + i64::from(RUN[57] as i8), 0);
+        assert_eq!(66 + i64::from(RUN[65] as i8), 0);
+    }
+
+    #[test]
+    fn a_hole_avoids_all_ranges() {
+        let hole = find_hole([(0x1_0000_0000, 0x2_0000_0000), (0x2_0000_1000, 0x3_0000_0000)], 0x10000).unwrap();
+        assert_eq!(hole, 0x3_0000_0000);
+    }
+}
