@@ -93,8 +93,7 @@ pub fn parse_smaps(text: &[u8]) -> Option<Vec<Mapping>> {
         }
         let current = mappings.last_mut()?;
         if let Some(flags) = line.strip_prefix(b"VmFlags:") {
-            current.flags =
-                flags.split(|c| *c == b' ').filter_map(|flag| <[u8; 2]>::try_from(flag).ok()).collect();
+            current.flags = flags.split(|c| *c == b' ').filter_map(|flag| <[u8; 2]>::try_from(flag).ok()).collect();
         } else if let Some(size) = line.strip_prefix(b"KernelPageSize:") {
             let digits = std::str::from_utf8(size).ok()?.trim().trim_end_matches(" kB");
             current.page_size = digits.parse::<u64>().ok()?.checked_mul(1024)?;

@@ -38,6 +38,11 @@ impl Proc {
         Ok(Proc { dir })
     }
 
+    /// Another handle on the same /proc.
+    pub fn duplicate(other: &Proc) -> io::Result<Proc> {
+        Ok(Proc { dir: other.dir.try_clone()? })
+    }
+
     pub fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }

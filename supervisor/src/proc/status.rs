@@ -37,7 +37,9 @@ impl Status {
         let mut status = Status::default();
         let mut seen_tgid = false;
         for line in text.lines() {
-            let Some((key, value)) = line.split_once(':') else { continue };
+            let Some((key, value)) = line.split_once(':') else {
+                continue;
+            };
             let value = value.trim();
             let hex = || u64::from_str_radix(value, 16).ok();
             let list = || value.split_ascii_whitespace().map(|n| n.parse().ok()).collect::<Option<Vec<i32>>>();

@@ -1,1 +1,66 @@
-//! resource
+//! One file per kind of resource. Each reads top to bottom: what it is and what the kernel remembers of it, its record, capture,
+//! restore, tests.
+//!
+//! There are two families:
+//! - **open file descriptions** ([`descriptor::Description`]): each kind has a record; `capture` looks at a duplicate of the
+//!   descriptor in the engine, `open` makes a new one in the engine, `settle` finishes it when every process has its table;
+//! - **everything else**, which has a section of its own in the manifest and functions `capture(&mut Capture)` and
+//!   `restore(&mut Nascent)`, called by the stories `checkpoint` and `restart` in the order given there.
+//!
+//! Records hold virtual ids only.
+
+pub mod capture;
+pub mod descriptor;
+pub mod nascent;
+mod unsupported;
+
+pub use capture::{Capture, CapturedProcess, CapturedTask};
+pub use nascent::{Nascent, NascentProcess};
+
+use std::io;
+
+/// A virtual process or task id: the only kind that an image holds.
+pub type Vpid = u32;
+
+/// Why something cannot be captured or restored. Every message is a sentence that names the object; `way_out` says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{object} cannot be captured: {reason}; {way_out}")]
+    Refused { object: String, reason: String, way_out: String },
+    #[error("cannot {what}: {source}")]
+    Io { what: String, source: io::Error },
+    #[error("cannot {what}: {source}")]
+    Tracee { what: String, source: crate::tracee::Error },
+    #[error(transparent)]
+    Image(#[from] crate::image::Error),
+    #[error("the image is inconsistent: {0}")]
+    Inconsistent(String),
+    #[error("{0}")]
+    NotHere(String),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Says what was being done when a call failed.
+pub trait Context<T> {
+    /// `what` completes "cannot ...".
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> Context<T> for io::Result<T> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| Error::Io { what: what(), source })
+    }
+}
+
+impl<T> Context<T> for nix::Result<T> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|errno| Error::Io { what: what(), source: errno.into() })
+    }
+}
+
+impl<T> Context<T> for crate::tracee::Result<T> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| Error::Tracee { what: what(), source })
+    }
+}

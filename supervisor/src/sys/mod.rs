@@ -2,6 +2,7 @@
 //! that may use `unsafe`.
 #![allow(unsafe_code)]
 
+pub mod files;
 pub mod memory;
 pub mod process;
 

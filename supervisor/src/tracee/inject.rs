@@ -193,7 +193,9 @@ impl Injector {
                     new = Some(tid);
                     super::ptrace("resume", libc::PTRACE_CONT, stopped.tid, 0, 0)?;
                 }
-                Stop::Signal(libc::SIGTRAP) if stopped.registers()?.rip == self.base + LONE + 3 => break,
+                Stop::Signal(libc::SIGTRAP) if stopped.registers()?.rip == self.base + LONE + 3 => {
+                    break;
+                }
                 Stop::Signal(libc::SIGSTOP) => {
                     task.deferred_stops += 1;
                     super::ptrace("resume", libc::PTRACE_CONT, stopped.tid, 0, 0)?;
@@ -219,7 +221,11 @@ impl Injector {
                 Stop::Exec => return Ok(()),
                 Stop::Signal(libc::SIGTRAP) => {
                     let ret = stopped.registers()?.rax as i64;
-                    return Err(Error::Call { tid: task.tid, nr: libc::SYS_execveat, source: io::Error::from_raw_os_error(-ret as i32) });
+                    return Err(Error::Call {
+                        tid: task.tid,
+                        nr: libc::SYS_execveat,
+                        source: io::Error::from_raw_os_error(-ret as i32),
+                    });
                 }
                 _ => drop(stopped.resume(0)?),
             }
@@ -261,7 +267,9 @@ impl Injector {
                     task.deferred_stops += 1;
                     super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
                 }
-                _ => return Err(Error::Unexpected { tid: task.tid, status, rip: at }),
+                _ => {
+                    return Err(Error::Unexpected { tid: task.tid, status, rip: at });
+                }
             }
         }
     }

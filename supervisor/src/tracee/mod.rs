@@ -110,7 +110,9 @@ fn wait(tid: i32) -> Result<i32> {
         let got = unsafe { libc::waitpid(tid, &mut status, libc::__WALL) };
         match got {
             -1 if Errno::last() == Errno::EINTR => continue,
-            -1 => return Err(Error::Ptrace { what: "wait for", tid, source: io::Error::last_os_error() }),
+            -1 => {
+                return Err(Error::Ptrace { what: "wait for", tid, source: io::Error::last_os_error() });
+            }
             _ if libc::WIFSTOPPED(status) => return Ok(status),
             _ => return Err(Error::Gone { tid }),
         }
@@ -228,7 +230,8 @@ impl Stopped {
 
     pub fn set_xstate(&mut self, area: &[u8]) -> Result<()> {
         let iov = libc::iovec { iov_base: area.as_ptr().cast_mut().cast(), iov_len: area.len() };
-        ptrace("set the FPU state of", libc::PTRACE_SETREGSET, self.tid, registers::NT_X86_XSTATE, &raw const iov as u64).map(drop)
+        ptrace("set the FPU state of", libc::PTRACE_SETREGSET, self.tid, registers::NT_X86_XSTATE, &raw const iov as u64)
+            .map(drop)
     }
 
     /// The blocked signals, bit `n - 1` for signal `n`.

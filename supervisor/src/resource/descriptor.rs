@@ -1,0 +1,433 @@
+//! Descriptor tables and open file descriptions (open(2), "Open file descriptions").
+//!
+//! A description is recorded once, however many descriptors refer to it: kcmp(2) tells which are the same. Capture works on
+//! duplicates (pidfd_getfd(2)); descriptors in flight in socket queues are found there and join the list. Restart opens every
+//! description once in the engine and hands it to the processes over a socket pair (SCM_RIGHTS, unix(7)).
+use super::{Capture, Context, Error, Nascent, Result, Vpid};
+use crate::proc::FdInfo;
+use crate::sys::process::{Kcmp, kcmp, own_pid, pidfd_getfd};
+use crate::tracee::Call;
+use nix::sys::stat::FileStat;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+/// One row of a descriptor table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Descriptor {
+    pub fd: i32,
+    pub close_on_exec: bool,
+    pub description: u32,
+}
+
+/// The descriptor table of a process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    pub process: Vpid,
+    /// The table is that of this process (CLONE_FILES).
+    pub shared_with: Option<Vpid>,
+    pub descriptors: Vec<Descriptor>,
+}
+
+/// Who holds a description: the process (host and virtual id) and its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub pid: i32,
+    pub vpid: Vpid,
+    pub fd: i32,
+}
+
+/// An open file description as a capture function sees it.
+pub struct Seen {
+    pub id: u32,
+    /// A duplicate in the engine.
+    pub fd: OwnedFd,
+    pub stat: FileStat,
+    /// As readlink of /proc/PID/fd/N gives it, within the pod's mount namespace.
+    pub link: PathBuf,
+    pub info: FdInfo,
+    /// Empty for one that is only in flight in a socket's queue.
+    pub holders: Vec<Holder>,
+}
+
+impl Seen {
+    /// `descriptor 9 of process 14 (pipe:[123])`, for messages.
+    pub fn title(&self) -> String {
+        match self.holders.first() {
+            Some(holder) => format!("descriptor {} of process {} ({})", holder.fd, holder.vpid, self.link.display()),
+            None => format!("a descriptor in flight ({})", self.link.display()),
+        }
+    }
+
+    pub fn label(&self) -> &str {
+        self.link.to_str().unwrap_or("")
+    }
+
+    pub fn kind(&self) -> u32 {
+        self.stat.st_mode & libc::S_IFMT
+    }
+
+    pub fn refuse(&self, reason: impl Into<String>, way_out: impl Into<String>) -> Error {
+        Error::Refused { object: self.title(), reason: reason.into(), way_out: way_out.into() }
+    }
+
+    /// Status flags as fcntl(F_GETFL) gives them.
+    pub fn status_flags(&self) -> i32 {
+        self.info.flags & !libc::O_CLOEXEC
+    }
+}
+
+/// Declares the list of kinds: the one place to extend when a kind is added. `recognise` functions are tried in this order.
+macro_rules! kinds {
+    ($($variant:ident => $module:ident),* $(,)?) => {
+        /// The record of an open file description.
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        pub enum Description {
+            $($variant(super::$module::Record),)*
+        }
+
+        fn capture_one(seen: &Seen, cx: &mut Capture, flight: &mut InFlight) -> Result<Description> {
+            $(if super::$module::recognise(seen) {
+                return super::$module::capture(seen, cx, flight).map(Description::$variant);
+            })*
+            Err(seen.refuse("it is of a kind that AutoPod does not know", "close it before the checkpoint"))
+        }
+
+        impl Description {
+            /// Makes the description anew, as a descriptor of the engine.
+            pub fn open(&self, id: u32, cx: &mut Nascent) -> Result<OwnedFd> {
+                match self { $(Description::$variant(record) => super::$module::open(record, id, cx),)* }
+            }
+
+            /// What can be done only when every process has its descriptors.
+            pub fn settle(&self, id: u32, cx: &mut Nascent) -> Result<()> {
+                match self { $(Description::$variant(record) => super::$module::settle(record, id, cx),)* }
+            }
+
+            /// The kind, for `inspect`.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Description::$variant(_) => stringify!($module),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Unsupported => unsupported,
+}
+
+/// Owner of the signals of a description (F_SETOWN_EX, F_SETSIG of fcntl(2)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// F_OWNER_TID, F_OWNER_PID or F_OWNER_PGRP
+    pub kind: i32,
+    pub id: Vpid,
+    pub signal: i32,
+    /// Real and effective user of the process that set it.
+    pub users: (u32, u32),
+}
+
+/// One description of the image, with what any kind may have.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DescriptionRecord {
+    pub id: u32,
+    pub owner: Option<Owner>,
+    pub description: Description,
+}
+
+/// The section "descriptors".
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Section {
+    pub tables: Vec<Table>,
+    pub descriptions: Vec<DescriptionRecord>,
+}
+
+/// Descriptors found in flight while a socket's queue was read.
+pub struct InFlight<'a> {
+    seen: &'a mut Vec<Seen>,
+    order: &'a mut Vec<usize>,
+    proc: crate::proc::Proc,
+}
+
+impl InFlight<'_> {
+    /// The id of the description behind a descriptor that the engine received from a queue.
+    pub fn describe(&mut self, fd: OwnedFd) -> Result<u32> {
+        identify(self.seen, self.order, &self.proc, fd, None)
+    }
+
+    /// The id of the description that a process holds under a number, if it does.
+    pub fn held(&self, vpid: Vpid, fd: i32) -> Option<u32> {
+        self.seen.iter().find(|seen| seen.holders.iter().any(|h| h.vpid == vpid && h.fd == fd)).map(|seen| seen.id)
+    }
+
+    /// The descriptions seen so far whose inode is this one (the other end of a pipe, say).
+    pub fn with_inode(&self, device: u64, inode: u64) -> Vec<u32> {
+        self.seen.iter().filter(|s| s.stat.st_dev == device && s.stat.st_ino == inode).map(|s| s.id).collect()
+    }
+
+    /// A duplicate of a description seen so far.
+    pub fn fd(&self, id: u32) -> Option<BorrowedFd<'_>> {
+        self.seen.get(id as usize).map(|seen| seen.fd.as_fd())
+    }
+}
+
+/// Finds the description of `fd` among those seen (`order` is sorted by kcmp's order), or adds it.
+fn identify(
+    seen: &mut Vec<Seen>,
+    order: &mut Vec<usize>,
+    proc: &crate::proc::Proc,
+    fd: OwnedFd,
+    holder: Option<Holder>,
+) -> Result<u32> {
+    let me = own_pid();
+    let mut failure = None;
+    let place = order.binary_search_by(|index| {
+        kcmp(me, me, Kcmp::File, seen[*index].fd.as_raw_fd() as u64, fd.as_raw_fd() as u64).unwrap_or_else(|error| {
+            failure = Some(error);
+            Ordering::Equal
+        })
+    });
+    if let Some(source) = failure {
+        return Err(Error::Io { what: "compare open files with kcmp(2)".into(), source });
+    }
+    match place {
+        Ok(found) => {
+            let id = order[found];
+            seen[id].holders.extend(holder);
+            Ok(id as u32)
+        }
+        Err(at) => {
+            let id = seen.len();
+            // what the holder's own /proc shows equals what ours shows: it is the description's
+            let link = proc.read_link(&format!("{me}/fd/{}", fd.as_raw_fd())).doing(|| "read the name of an open file".into())?;
+            let info = proc.fdinfo(me, fd.as_raw_fd()).doing(|| format!("read what the kernel tells of {}", link.display()))?;
+            let stat = nix::sys::stat::fstat(&fd).doing(|| format!("stat {}", link.display()))?;
+            let info = FdInfo { flags: info.flags & !libc::O_CLOEXEC, ..info };
+            seen.push(Seen { id: id as u32, fd, stat, link, info, holders: holder.into_iter().collect() });
+            order.insert(at, id);
+            Ok(id as u32)
+        }
+    }
+}
+
+/// Captures every descriptor table and every description.
+pub fn capture(cx: &mut Capture) -> Result<()> {
+    let mut seen = Vec::new();
+    let mut order = Vec::new();
+    let mut section = Section::default();
+    for index in 0..cx.processes.len() {
+        let process = &cx.processes[index];
+        if process.zombie {
+            continue;
+        }
+        let same_table = |other: &&super::CapturedProcess| {
+            !other.zombie && kcmp(other.pid, process.pid, Kcmp::Files, 0, 0).is_ok_and(|order| order == Ordering::Equal)
+        };
+        if let Some(other) = cx.processes[..index].iter().find(same_table) {
+            section.tables.push(Table { process: process.vpid, shared_with: Some(other.vpid), descriptors: Vec::new() });
+            continue;
+        }
+        let mut table = Table { process: process.vpid, shared_with: None, descriptors: Vec::new() };
+        for fd in
+            cx.proc.numbers(&format!("{}/fd", process.pid)).doing(|| format!("list the descriptors of {}", process.title()))?
+        {
+            let info = cx.proc.fdinfo(process.pid, fd).doing(|| format!("read descriptor {fd} of {}", process.title()))?;
+            let duplicate =
+                pidfd_getfd(process.pidfd.as_fd(), fd).doing(|| format!("duplicate descriptor {fd} of {}", process.title()))?;
+            let holder = Holder { pid: process.pid, vpid: process.vpid, fd };
+            let description = identify(&mut seen, &mut order, &cx.proc, duplicate, Some(holder))?;
+            table.descriptors.push(Descriptor { fd, close_on_exec: info.flags & libc::O_CLOEXEC != 0, description });
+        }
+        section.tables.push(table);
+    }
+    let mut next = 0;
+    while next < seen.len() {
+        // a capture function may add descriptions found in flight; the one at hand leaves the list meanwhile
+        let placeholder = Seen {
+            id: next as u32,
+            fd: seen[next].fd.try_clone().doing(|| "duplicate a descriptor".into())?,
+            ..copy(&seen[next])
+        };
+        let proc = crate::proc::Proc::duplicate(&cx.proc).doing(|| "duplicate /proc".into())?;
+        let mut flight = InFlight { seen: &mut seen, order: &mut order, proc };
+        let description = capture_one(&placeholder, cx, &mut flight)?;
+        let owner = capture_owner(&placeholder, cx)?;
+        section.descriptions.push(DescriptionRecord { id: next as u32, owner, description });
+        next += 1;
+    }
+    cx.section("descriptors", &section)
+}
+
+fn copy(seen: &Seen) -> Seen {
+    Seen {
+        id: seen.id,
+        fd: seen.fd.try_clone().expect("a descriptor of ours can be duplicated"),
+        stat: seen.stat,
+        link: seen.link.clone(),
+        info: seen.info.clone(),
+        holders: seen.holders.clone(),
+    }
+}
+
+fn capture_owner(seen: &Seen, cx: &Capture) -> Result<Option<Owner>> {
+    let Some(owner) = crate::sys::files::owner(seen.fd.as_fd()).doing(|| format!("read the signal owner of {}", seen.title()))?
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Owner { id: cx.virtual_id(owner.id), kind: owner.kind, signal: owner.signal, users: owner.users }))
+}
+
+/// The descriptions of an image, and the engine's descriptors for those that are open by now.
+#[derive(Default)]
+pub struct Descriptions {
+    section: Section,
+    open: Vec<Option<OwnedFd>>,
+}
+
+impl Descriptions {
+    pub fn new(section: Section) -> Result<Descriptions> {
+        for (index, record) in section.descriptions.iter().enumerate() {
+            if record.id as usize != index {
+                return Err(Error::Inconsistent(format!("open file {} stands where {index} should", record.id)));
+            }
+        }
+        let known = section.descriptions.len() as u32;
+        for table in &section.tables {
+            if let Some(bad) = table.descriptors.iter().find(|d| d.description >= known || d.fd < 0) {
+                return Err(Error::Inconsistent(format!("descriptor {} of process {} refers to nothing", bad.fd, table.process)));
+            }
+        }
+        let open = section.descriptions.iter().map(|_| None).collect();
+        Ok(Descriptions { section, open })
+    }
+
+    pub fn section(&self) -> &Section {
+        &self.section
+    }
+
+    pub fn record(&self, id: u32) -> Result<&Description> {
+        let record = self.section.descriptions.get(id as usize);
+        record.map(|r| &r.description).ok_or_else(|| Error::Inconsistent(format!("open file {id} is not in the image")))
+    }
+
+    pub fn is_open(&self, id: u32) -> bool {
+        self.open.get(id as usize).is_some_and(Option::is_some)
+    }
+
+    pub fn set_open(&mut self, id: u32, fd: OwnedFd) {
+        self.open[id as usize] = Some(fd);
+    }
+
+    pub fn fd(&self, id: u32) -> Result<BorrowedFd<'_>> {
+        let fd = self.open.get(id as usize).and_then(Option::as_ref);
+        fd.map(AsFd::as_fd).ok_or_else(|| Error::Inconsistent(format!("open file {id} is not open yet")))
+    }
+
+    /// A process that holds the description, and its number there.
+    pub fn holder(&self, id: u32) -> Option<(Vpid, i32)> {
+        self.section.tables.iter().find_map(|table| {
+            let row = table.descriptors.iter().find(|row| row.description == id)?;
+            Some((table.process, row.fd))
+        })
+    }
+
+    pub fn holders(&self, id: u32) -> Vec<(Vpid, i32)> {
+        let rows = self.section.tables.iter().flat_map(|t| t.descriptors.iter().map(move |row| (t.process, row)));
+        rows.filter(|(_, row)| row.description == id).map(|(process, row)| (process, row.fd)).collect()
+    }
+}
+
+/// Opens every description and gives every process its table.
+pub fn restore(cx: &mut Nascent) -> Result<()> {
+    for id in 0..cx.descriptions.section().descriptions.len() as u32 {
+        cx.description(id)?;
+    }
+    let tables = cx.descriptions.section().tables.clone();
+    for table in tables.iter().filter(|table| table.shared_with.is_none()) {
+        install(cx, table)?;
+    }
+    Ok(())
+}
+
+/// Finishes what needs every table to be complete.
+pub fn settle(cx: &mut Nascent) -> Result<()> {
+    let records = cx.descriptions.section().descriptions.clone();
+    for record in &records {
+        record.description.settle(record.id, cx)?;
+        if let Some(owner) = &record.owner {
+            restore_owner(cx, record.id, owner)?;
+        }
+    }
+    Ok(())
+}
+
+fn restore_owner(cx: &mut Nascent, id: u32, owner: &Owner) -> Result<()> {
+    let host = if owner.id == 0 { 0 } else { cx.host_ids.get(&owner.id).copied().unwrap_or(0) };
+    let fd = cx.descriptions.fd(id)?;
+    crate::sys::files::set_owner(fd, owner.kind, host, owner.signal).doing(|| format!("set the signal owner of open file {id}"))
+}
+
+/// At most this many descriptors travel in one message (SCM_MAX_FD).
+const BATCH: usize = 253;
+
+fn install(cx: &mut Nascent, table: &Table) -> Result<()> {
+    let sender = cx.channel_sender()?;
+    let Nascent { processes, descriptions, .. } = cx;
+    let process = processes
+        .iter_mut()
+        .find(|process| process.vpid == table.process)
+        .ok_or_else(|| Error::Inconsistent(format!("a descriptor table for process {}, which is not there", table.process)))?;
+    let vpid = process.vpid;
+    for rows in table.descriptors.chunks(BATCH) {
+        let fds: Vec<_> = rows.iter().map(|row| descriptions.fd(row.description)).collect::<Result<_>>()?;
+        let arrived = hand_over(process, sender.as_fd(), &fds)?;
+        // everything arrives above the highest number of the table, so that no move overwrites what is still to be moved
+        let mut calls = Vec::with_capacity(rows.len() * 2);
+        for (row, at) in rows.iter().zip(&arrived) {
+            let flags = if row.close_on_exec { libc::O_CLOEXEC } else { 0 };
+            calls.push(Call::new(libc::SYS_dup3, [*at as u64, row.fd as u64, flags as u64]));
+        }
+        for at in &arrived {
+            calls.push(Call::new(libc::SYS_close, [*at as u64]));
+        }
+        process.sequence("place the descriptors", &mut calls)?;
+    }
+    let _ = vpid;
+    Ok(())
+}
+
+/// Sends descriptors of the engine to a process under construction; gives their numbers there.
+pub fn hand_over(process: &mut super::NascentProcess, sender: BorrowedFd<'_>, fds: &[BorrowedFd<'_>]) -> Result<Vec<i32>> {
+    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+    let raw: Vec<i32> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let iov = [std::io::IoSlice::new(b"d")];
+    sendmsg::<()>(sender.as_raw_fd(), &iov, &[ControlMessage::ScmRights(&raw)], MsgFlags::empty(), None)
+        .doing(|| format!("hand {} descriptors to process {}", raw.len(), process.vpid))?;
+    // struct msghdr, an iovec and the buffers, laid out in the data area
+    let control_len = 16 + 4 * raw.len().next_multiple_of(2);
+    let header = process.injector.data(0);
+    let (iovec, byte, control) = (header + 64, header + 80, header + 128);
+    let mut message = Vec::with_capacity(128);
+    for word in [0u64, 0, iovec, 1, control, control_len as u64, 0, 0, byte, 1] {
+        message.extend_from_slice(&word.to_le_bytes());
+    }
+    process.write_data(0, &message)?;
+    let channel = process.channel as u64;
+    process.call("receive the descriptors", libc::SYS_recvmsg, [channel, header, 0])?;
+    let mut received = vec![0u8; control_len];
+    process.read_data(128, &mut received)?;
+    let numbers: Vec<i32> = received[16..16 + 4 * raw.len()]
+        .chunks_exact(4)
+        .map(|word| i32::from_le_bytes(word.try_into().expect("four bytes")))
+        .collect();
+    let cmsg_len = u64::from_le_bytes(received[..8].try_into().expect("eight bytes"));
+    if cmsg_len != 16 + 4 * raw.len() as u64 {
+        return Err(Error::NotHere(format!(
+            "process {} could not take {} descriptors: its limit of open files (RLIMIT_NOFILE) is too low here",
+            process.vpid,
+            raw.len()
+        )));
+    }
+    Ok(numbers)
+}

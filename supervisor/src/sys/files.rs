@@ -1,0 +1,49 @@
+//! fcntl(2) requests that nix lacks.
+use super::check;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+const F_SETOWN_EX: i32 = 15;
+const F_GETOWN_EX: i32 = 16;
+const F_GETOWNER_UIDS: i32 = 17;
+const F_SETSIG: i32 = 10;
+const F_GETSIG: i32 = 11;
+
+/// Who gets the signals of a description.
+#[derive(Clone, Copy, Debug)]
+pub struct RawOwner {
+    pub kind: i32,
+    pub id: i32,
+    pub signal: i32,
+    pub users: (u32, u32),
+}
+
+/// F_GETOWN_EX, F_GETSIG and F_GETOWNER_UIDS; `None` when nobody gets signals.
+pub fn owner(fd: BorrowedFd<'_>) -> io::Result<Option<RawOwner>> {
+    let raw = fd.as_raw_fd();
+    let mut owner = [0i32; 2];
+    // SAFETY: `owner` has the layout of struct f_owner_ex.
+    if unsafe { libc::fcntl(raw, F_GETOWN_EX, owner.as_mut_ptr()) } == -1 {
+        // O_PATH descriptors have no owner
+        let error = io::Error::last_os_error();
+        return if error.raw_os_error() == Some(libc::EBADF) { Ok(None) } else { Err(error) };
+    }
+    // SAFETY: no pointers.
+    let signal = check(unsafe { libc::fcntl(raw, F_GETSIG) }.into())? as i32;
+    if owner[1] == 0 && signal == 0 {
+        return Ok(None);
+    }
+    let mut users = [0u32; 2];
+    // SAFETY: the kernel writes two uid_t.
+    let _ = unsafe { libc::fcntl(raw, F_GETOWNER_UIDS, users.as_mut_ptr()) };
+    Ok(Some(RawOwner { kind: owner[0], id: owner[1], signal, users: (users[0], users[1]) }))
+}
+
+/// F_SETOWN_EX and F_SETSIG.
+pub fn set_owner(fd: BorrowedFd<'_>, kind: i32, id: i32, signal: i32) -> io::Result<()> {
+    let owner = [kind, id];
+    // SAFETY: `owner` has the layout of struct f_owner_ex and outlives the call.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), F_SETOWN_EX, owner.as_ptr()) }.into())?;
+    // SAFETY: no pointers.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), F_SETSIG, signal) }.into()).map(drop)
+}
