@@ -93,9 +93,9 @@ __attribute__((noreturn, format(printf, 2, 3))) static void t_fail(int line, con
 #define FAIL(...) t_fail(__LINE__, __VA_ARGS__)
 // The condition holds.
 #define CHECK(c)                                                                                                              \
-    do {                                                                                                                      \
+    ({                                                                                                                        \
         if (!(c)) t_fail(__LINE__, "not true: %s (errno %d: %s)", #c, errno, strerror(errno));                                \
-    } while (0)
+    })
 // The call does not return -1; the value is what it returned.
 #define OK(e)                                                                                                                 \
     ({                                                                                                                        \
@@ -105,36 +105,36 @@ __attribute__((noreturn, format(printf, 2, 3))) static void t_fail(int line, con
     })
 // Two integers are equal.
 #define EQ(actual, expected)                                                                                                  \
-    do {                                                                                                                      \
+    ({                                                                                                                        \
         long long a_ = (long long)(actual), e_ = (long long)(expected);                                                       \
         if (a_ != e_) t_fail(__LINE__, "%s: expected %lld (%#llx), actual %lld (%#llx)", #actual, e_, e_, a_, a_);            \
-    } while (0)
+    })
 // The call returns -1 with this errno.
 #define FAILS(e, code)                                                                                                        \
-    do {                                                                                                                      \
+    ({                                                                                                                        \
         errno = 0;                                                                                                            \
         long r_ = (long)(e);                                                                                                  \
         int n_ = errno;                                                                                                       \
         if (r_ != -1 || n_ != (code))                                                                                         \
             t_fail(__LINE__, "%s: expected -1 with errno %d, actual %ld with %d (%s)", #e, (code), r_, n_, strerror(n_));     \
-    } while (0)
+    })
 #define STREQ(actual, expected)                                                                                               \
-    do {                                                                                                                      \
+    ({                                                                                                                        \
         const char *a_ = (actual), *e_ = (expected);                                                                          \
         if (strcmp(a_, e_)) t_fail(__LINE__, "%s: expected \"%s\", actual \"%s\"", #actual, e_, a_);                          \
-    } while (0)
+    })
 #define MEMEQ(actual, expected, len)                                                                                          \
-    do {                                                                                                                      \
+    ({                                                                                                                        \
         const unsigned char *a_ = (const void *)(actual), *e_ = (const void *)(expected);                                     \
         for (size_t i_ = 0; i_ < (size_t)(len); i_++)                                                                         \
             if (a_[i_] != e_[i_]) t_fail(__LINE__, "%s: byte %zu: expected %#x, actual %#x", #actual, i_, e_[i_], a_[i_]);    \
-    } while (0)
+    })
 // pthread functions return their errno.
 #define PT(e)                                                                                                                 \
-    do {                                                                                                                      \
+    ({                                                                                                                        \
         int r_ = (e);                                                                                                         \
         if (r_) t_fail(__LINE__, "%s: errno %d: %s", #e, r_, strerror(r_));                                                   \
-    } while (0)
+    })
 
 __attribute__((unused)) static void t_ms(long ms) {
     struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
