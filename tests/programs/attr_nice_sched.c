@@ -11,7 +11,8 @@ static void *run(void *u) {
     OK(syscall(SYS_ioprio_set, 1, 0, IOPRIO(3, 0)));
     OK(prctl(PR_SET_TIMERSLACK, 123456));
     cpu_set_t one, got;
-    CPU_ZERO(&one), CPU_SET(0, &one);
+    CPU_ZERO(&one);
+    CPU_SET(0, &one);
     OK(sched_setaffinity(0, sizeof one, &one));
     t_mark("thread");
     t_wait();
