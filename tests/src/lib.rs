@@ -1,1 +1,4 @@
-//! tests
+//! What AutoPod's suites share: running commands as several users, and the matrix of self-verifying programs.
+
+pub mod command;
+pub mod matrix;
