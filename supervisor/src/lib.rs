@@ -2,10 +2,12 @@
 //! ARCHITECTURE.md tells where things live and which invariants hold.
 #![deny(unsafe_code)]
 
+pub mod checkpoint;
 pub mod cli;
 pub mod image;
 pub mod pod;
 pub mod proc;
 pub mod resource;
+pub mod restart;
 pub mod sys;
 pub mod tracee;

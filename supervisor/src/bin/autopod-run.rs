@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `autopod-run`: see [`autopod::cli`].
+
+fn main() -> std::process::ExitCode {
+    autopod::cli::run_main()
+}

@@ -1,1 +1,28 @@
-//! pod
+//! A pod's life: where it keeps what, its init, its supervisor, and how programs are started in it.
+//! ARCHITECTURE.md, "A pod's processes", draws the whole.
+
+pub mod client;
+mod connection;
+pub mod control;
+pub mod engine;
+mod engine_run;
+pub mod environment;
+mod error;
+pub mod init;
+pub mod init_client;
+pub mod init_protocol;
+pub mod members;
+pub mod namespaces;
+pub mod names_table;
+pub mod paths;
+pub mod program;
+pub mod record;
+pub mod registry;
+mod requests;
+mod running;
+pub mod socket;
+pub mod spawn;
+pub mod supervisor;
+
+pub use engine_run::run as run_engine;
+pub use error::Error;

@@ -3,7 +3,9 @@
 #![allow(unsafe_code)]
 
 pub mod files;
+pub mod launch;
 pub mod memory;
+pub mod passing;
 pub mod process;
 
 use std::io;

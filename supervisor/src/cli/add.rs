@@ -1,0 +1,52 @@
+use super::Context;
+use crate::pod::client;
+use crate::pod::record::{NamesChoice, PodRecord, parse_variable};
+
+/// Make a pod
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name of the pod
+    name: String,
+    #[command(flatten)]
+    options: PodOptions,
+}
+
+/// What can be chosen for a new pod.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct PodOptions {
+    /// Who realizes the names that programs see
+    #[arg(long, value_enum, default_value_t)]
+    names: NamesChoice,
+    /// Host name that programs see [default: the pod's name]
+    #[arg(long, value_name = "H")]
+    hostname: Option<String>,
+    /// Variable that every program of the pod gets
+    #[arg(long = "env", short = 'e', value_name = "K=V", value_parser = parse_variable)]
+    env: Vec<(String, String)>,
+}
+
+impl PodOptions {
+    /// Its variables.
+    pub(super) fn env(&self) -> &[(String, String)] {
+        &self.env
+    }
+}
+
+/// Makes the pod `name`.
+pub(super) fn create(context: &Context, name: &str, options: PodOptions) -> anyhow::Result<()> {
+    let mut record = PodRecord::new(name, crate::pod::record::Names::Shim);
+    if let Some(hostname) = options.hostname {
+        record.hostname = hostname;
+    }
+    record.env = options.env;
+    let (names, note) = client::create(&context.roots, record, options.names)?;
+    tracing::info!("pod \"{name}\" is made; its names are realized by: {names}");
+    if let Some(reason) = note {
+        tracing::info!("kernel namespaces are not available here ({reason}), so the shim translates");
+    }
+    Ok(())
+}
+
+pub(super) fn run(context: &Context, args: Args) -> anyhow::Result<()> {
+    create(context, &args.name, args.options)
+}

@@ -1,0 +1,183 @@
+//! An engine process as its supervisor sees it, and the engine's own side of the protocol of [`super::engine`].
+use super::Error;
+use super::engine::{CheckpointRequest, Line, PodSection, RestartRequest, SectionRequest};
+use super::init_client::InitClient;
+use super::paths::Paths;
+use super::record::{Checkpointed, now};
+use super::registry;
+use nix::fcntl::{Flock, FlockArg};
+use serde::Serialize;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{ChildStdout, Command, Stdio};
+
+/// What an engine was started for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Task {
+    /// To make this image.
+    Checkpoint { image: PathBuf, leave_running: bool },
+    /// To restart the pod.
+    Restart,
+}
+
+/// A running engine.
+#[derive(Debug)]
+pub(super) struct EngineRun {
+    /// What it does.
+    pub(super) task: Task,
+    /// The connection that asked for it.
+    pub(super) client: u64,
+    output: ChildStdout,
+    buffer: Vec<u8>,
+    /// Its last word.
+    pub(super) outcome: Option<Line>,
+}
+
+fn start(verb: &str, request: &impl Serialize) -> std::io::Result<ChildStdout> {
+    let text = serde_json::to_vec(request)?;
+    let mut child = Command::new("/proc/self/exe")
+        .arg0("autopod")
+        .args(["engine", verb])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    // A request is smaller than a pipe, or the engine reads on: it reads to the end before anything else.
+    child.stdin.take().ok_or(std::io::ErrorKind::BrokenPipe)?.write_all(&text)?;
+    // It is reaped with all other children.
+    child.stdout.take().ok_or_else(|| std::io::ErrorKind::BrokenPipe.into())
+}
+
+impl EngineRun {
+    /// Starts an engine.
+    pub(super) fn start(verb: &str, request: &impl Serialize, task: Task, client: u64) -> std::io::Result<Self> {
+        Ok(Self { task, client, output: start(verb, request)?, buffer: Vec::new(), outcome: None })
+    }
+
+    /// Reads what the engine has written; `None` once it has closed its output.
+    pub(super) fn read(&mut self) -> Option<Vec<Line>> {
+        let mut chunk = vec![0; 64 * 1024];
+        let len = self.output.read(&mut chunk).unwrap_or(0);
+        self.buffer.extend_from_slice(&chunk[..len]);
+        let mut lines = Vec::new();
+        while let Some(end) = self.buffer.iter().position(|&b| b == b'\n') {
+            let line: Vec<u8> = self.buffer.drain(..=end).collect();
+            match serde_json::from_slice(&line) {
+                Ok(Line::Progress(progress)) => lines.push(Line::Progress(progress)),
+                Ok(other) => self.outcome = Some(other),
+                Err(e) => tracing::warn!("the engine wrote a line that is none: {e}"),
+            }
+        }
+        (len > 0).then_some(lines)
+    }
+}
+
+impl AsFd for EngineRun {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.output.as_fd()
+    }
+}
+
+/// Has an engine read an image's pod section, and waits for it: in a process of its own, since what an image holds is
+/// large, and a supervisor lives long.
+pub(super) fn read_section(request: &SectionRequest) -> Result<PodSection, Error> {
+    let failed = |e: std::io::Error| Error::Refused(format!("cannot start an engine: {e}"));
+    let mut last = None;
+    for line in BufReader::new(start("section", request).map_err(failed)?).lines() {
+        last = serde_json::from_str(&line.map_err(failed)?).ok();
+    }
+    match last {
+        Some(Line::Section(section)) => Ok(*section),
+        Some(Line::Failed(reason)) => Err(Error::Refused(reason)),
+        _ => Err(Error::Refused(format!("the engine died while reading {}", request.image.display()))),
+    }
+}
+
+/// Whether an engine works on this pod.
+pub(super) fn is_locked(paths: &Paths) -> bool {
+    let Ok(file) = File::open(paths.engine_lock()) else { return false };
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).is_err()
+}
+
+fn lock(paths: &Paths) -> Result<Flock<File>, Error> {
+    let path = paths.engine_lock();
+    let file = File::create(&path).map_err(|e| Error::file("open", &path, e))?;
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| Error::file("lock", &path, e))
+}
+
+fn say(line: &Line) {
+    // The supervisor may have been killed; the operation is completed all the same.
+    let mut out = std::io::stdout().lock();
+    let _ = serde_json::to_writer(&mut out, line).map_err(std::io::Error::from).and_then(|()| out.write_all(b"\n"));
+    let _ = out.flush();
+}
+
+/// The engine's side: `autopod engine VERB`. What has to happen after an operation happens here, and not in the
+/// supervisor, which may be killed meanwhile.
+pub fn run(verb: &str) -> Result<(), Error> {
+    let mut text = Vec::new();
+    std::io::stdin().read_to_end(&mut text).map_err(|e| Error::Refused(format!("cannot read the request: {e}")))?;
+    let malformed = |e: serde_json::Error| Error::Refused(format!("the request is malformed: {e}"));
+    let outcome = match verb {
+        "section" => {
+            let request: SectionRequest = serde_json::from_slice(&text).map_err(malformed)?;
+            match crate::restart::pod_section(&request) {
+                Ok(section) => Line::Section(Box::new(section)),
+                Err(e) => Line::Failed(e.to_string()),
+            }
+        }
+        "checkpoint" => checkpoint(&serde_json::from_slice(&text).map_err(malformed)?),
+        _ => restart(&serde_json::from_slice(&text).map_err(malformed)?),
+    };
+    say(&outcome);
+    Ok(())
+}
+
+fn checkpoint(request: &CheckpointRequest) -> Line {
+    let work = || -> Result<Line, Error> {
+        let paths = paths_of(&request.record.name);
+        let _lock = lock(&paths)?;
+        // Before the engine joins the pod's namespaces, from where paths may lead elsewhere.
+        let init = InitClient::connect(&paths.init_socket(), &request.record.name)?;
+        let report = match crate::checkpoint::run(request, &mut |progress| say(&Line::Progress(progress))) {
+            Ok(report) => report,
+            Err(e) => return Ok(Line::Failed(e.to_string())),
+        };
+        if !request.leave_running {
+            let mut record = request.record.clone();
+            record.checkpointed = Some(Checkpointed { image: request.image.clone(), at: now() });
+            registry::save(&paths, &record)?;
+            init.shut_down()?;
+        }
+        Ok(Line::Done(report))
+    };
+    work().unwrap_or_else(|e| Line::Failed(e.to_string()))
+}
+
+fn restart(request: &RestartRequest) -> Line {
+    let paths = paths_of(&request.record.name);
+    let work = |init: &InitClient| -> Result<Line, Error> {
+        let _lock = lock(&paths)?;
+        match crate::restart::run(request, &mut |progress| say(&Line::Progress(progress))) {
+            Ok(report) => {
+                registry::save(&paths, &request.record)?;
+                let marker = paths.restarting();
+                std::fs::remove_file(&marker).map_err(|e| Error::file("remove", &marker, e))?;
+                Ok(Line::Done(report))
+            }
+            Err(e) => {
+                let _ = init.shut_down();
+                Ok(Line::Failed(e.to_string()))
+            }
+        }
+    };
+    InitClient::connect(&request.init_socket, &request.record.name)
+        .and_then(|init| work(&init).inspect_err(|_| drop(init.shut_down())))
+        .unwrap_or_else(|e| Line::Failed(e.to_string()))
+}
+
+fn paths_of(pod: &str) -> Paths {
+    super::paths::Roots::of_caller().pod(pod)
+}

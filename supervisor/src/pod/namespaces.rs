@@ -1,0 +1,89 @@
+//! The kernel namespaces of a pod under `--names kernel` (namespaces(7), time_namespaces(7)).
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What was being done when the kernel refused.
+#[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
+#[error("{doing}: {}", Errno::from_raw(*errno).desc())]
+pub struct Refused {
+    /// What was being done.
+    pub doing: String,
+    /// The error number.
+    pub errno: i32,
+}
+
+impl Refused {
+    /// Names what was being done.
+    pub fn at(doing: impl Into<String>) -> impl FnOnce(Errno) -> Self {
+        let doing = doing.into();
+        move |errno| Self { doing, errno: errno as i32 }
+    }
+
+    /// The same for errors of the standard library.
+    pub fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let doing = doing.into();
+        move |e| Self { doing, errno: e.raw_os_error().unwrap_or(libc::EIO) }
+    }
+}
+
+/// What a pod's clocks are ahead of the host's; negative if behind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockOffsets {
+    /// CLOCK_MONOTONIC, in nanoseconds.
+    pub monotonic: i64,
+    /// CLOCK_BOOTTIME, in nanoseconds.
+    pub boottime: i64,
+}
+
+/// Puts the *next child* of this (single-threaded) process into namespaces of its own: as process 1, with its own
+/// clocks. What the kernel unshares at once for this process, too, does not matter: it forks and ends.
+pub fn unshare_for_child(clocks: ClockOffsets) -> Result<(), Refused> {
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    if !uid.is_root() {
+        unshare(CloneFlags::CLONE_NEWUSER).map_err(Refused::at("making a user namespace"))?;
+        // user_namespaces(7): without privilege outside, one's own ids can be mapped, and the group
+        // only once setgroups(2) is given up.
+        for (file, line) in [
+            ("/proc/self/setgroups", "deny".to_owned()),
+            ("/proc/self/uid_map", format!("{uid} {uid} 1")),
+            ("/proc/self/gid_map", format!("{gid} {gid} 1")),
+        ] {
+            std::fs::write(file, line).map_err(Refused::io(format!("mapping ids in {file}")))?;
+        }
+    }
+    // nix has no name for CLONE_NEWTIME.
+    unshare(CloneFlags::from_bits_retain(libc::CLONE_NEWTIME)).map_err(Refused::at("making a time namespace"))?;
+    if clocks != ClockOffsets::default() {
+        let line = |clock: &str, ns: i64| {
+            format!("{clock} {} {}\n", ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000))
+        };
+        // Must be complete before the first process enters.
+        let text = line("monotonic", clocks.monotonic) + &line("boottime", clocks.boottime);
+        std::fs::write("/proc/self/timens_offsets", text).map_err(Refused::io("setting the pod's clocks"))?;
+    }
+    let flags = CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWNS;
+    unshare(flags).map_err(Refused::at("making pid, ipc, uts and mount namespaces"))
+}
+
+/// In process 1 of the new namespaces: its own /proc, /dev/mqueue and /dev/shm, and its names.
+pub fn furnish(hostname: &str, domainname: &str) -> Result<(), Refused> {
+    let none = None::<&str>;
+    // Mounts of the host still arrive, ours do not leave. In a user namespace the tree is a slave already,
+    // and must not become less.
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none).map_err(Refused::at("separating the mounts"))?;
+    let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), plain, none).map_err(Refused::at("mounting /proc"))?;
+    let optional = [("/dev/mqueue", "mqueue", none), ("/dev/shm", "tmpfs", Some("mode=1777"))];
+    for (target, kind, options) in optional.into_iter().filter(|(target, ..)| Path::new(target).is_dir()) {
+        let flags = if kind == "tmpfs" { MsFlags::MS_NOSUID | MsFlags::MS_NODEV } else { plain };
+        mount(Some(kind), target, Some(kind), flags, options).map_err(Refused::at(format!("mounting {target}")))?;
+    }
+    nix::unistd::sethostname(hostname).map_err(Refused::at("setting the host name"))?;
+    crate::sys::launch::set_domain_name(domainname).map_err(Refused::at("setting the domain name"))
+}

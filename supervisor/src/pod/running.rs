@@ -1,0 +1,89 @@
+//! The supervisor's hold on a running init.
+use super::Error;
+use super::init::{self, Setup};
+use super::members;
+use super::namespaces::ClockOffsets;
+use super::paths::Paths;
+use super::record::{Names, PodRecord, now};
+use super::registry::{self, InitRecord};
+use super::socket::listen_at;
+use crate::sys::launch::{pidfd_open, pidfd_send_signal};
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::socket::SockType;
+use nix::unistd::Pid;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// A running init. The pidfd becomes readable when it ends, whoever's child it is.
+#[derive(Debug)]
+pub(super) struct RunningInit {
+    /// Who it is.
+    pub(super) record: InitRecord,
+    pidfd: OwnedFd,
+}
+
+impl RunningInit {
+    /// Starts an init for the pod.
+    pub(super) fn start(paths: &Paths, pod: &PodRecord, clocks: ClockOffsets) -> Result<Self, Error> {
+        paths.make()?;
+        let socket = paths.init_socket();
+        let listener = listen_at(&socket, SockType::SeqPacket).map_err(|e| Error::file("listen at", &socket, e))?;
+        let setup = Setup {
+            names: pod.names,
+            hostname: pod.hostname.clone(),
+            domainname: pod.domainname.clone(),
+            clocks,
+            table: paths.table(),
+        };
+        let nascent = init::start(&setup, listener).map_err(|refused| match pod.names {
+            Names::Kernel => Error::NoKernelNames { pod: pod.name.clone(), reason: refused.to_string() },
+            Names::Shim => Error::InitFailed { pod: pod.name.clone(), reason: refused.to_string() },
+        })?;
+        let failed = |reason: String| Error::InitFailed { pod: pod.name.clone(), reason };
+        let stat = members::read_stat(nascent.pid).ok_or_else(|| failed("it ended at once".into()))?;
+        let record =
+            InitRecord { pid: nascent.pid, start_time: stat.start_time, names: pod.names, started: now() };
+        let pidfd = pidfd_open(Pid::from_raw(record.pid)).map_err(|e| failed(e.desc().into()))?;
+        registry::store(&paths.init_record(), &record)?;
+        nascent.let_go().map_err(|e| failed(e.to_string()))?;
+        Ok(Self { record, pidfd })
+    }
+
+    /// Finds the init that another supervisor has started.
+    pub(super) fn adopt(paths: &Paths, name: &str) -> Result<Option<Self>, Error> {
+        let Some(record) = registry::running_init(paths, name)? else { return Ok(None) };
+        let Ok(pidfd) = pidfd_open(Pid::from_raw(record.pid)) else { return Ok(None) };
+        // Between the look and the hold it may have ended and its id been taken.
+        Ok(record.is_alive().then_some(Self { record, pidfd }))
+    }
+
+    /// Its id on the host.
+    pub(super) fn pid(&self) -> i32 {
+        self.record.pid
+    }
+
+    /// Kills it with everything in the pod, and waits until all is gone.
+    pub(super) fn destroy(self) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        // Under shim names its end alone would orphan the others: they go first, until no new one is seen.
+        while self.record.names == Names::Shim && Instant::now() < deadline {
+            let left: Vec<i32> =
+                members::descendants(self.pid()).into_values().filter(|s| s.state != 'Z').map(|s| s.pid).collect();
+            if left.is_empty() {
+                break;
+            }
+            for pid in left {
+                let _ = nix::sys::signal::kill(Pid::from_raw(pid), nix::sys::signal::SIGKILL);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let _ = pidfd_send_signal(self.pidfd.as_fd(), libc::SIGKILL);
+        let _ = poll(&mut [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)], 10_000u16);
+    }
+}
+
+impl AsFd for RunningInit {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}

@@ -1,0 +1,501 @@
+//! A pod's supervisor: one process per pod, outside the pod, single-threaded. It serves the control socket and starts
+//! init and engines. All that must survive it is in files or in init, so that the next one can go on.
+use super::connection::Connection;
+use super::control::{Answer, Request};
+use super::engine::Line;
+use super::engine_run::{self, EngineRun, Task};
+use super::init_client::InitClient;
+use super::namespaces::ClockOffsets;
+use super::paths::{Paths, Roots};
+use super::record::{Names, NamesChoice, PodRecord};
+use super::registry;
+use super::running::RunningInit;
+use super::spawn::null_stdio;
+use super::{Error, members, socket};
+use crate::sys::launch::{self, Fork, pidfd_send_signal};
+use nix::fcntl::{Flock, FlockArg};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::SockType;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A supervisor without an init ends after this time without a connection.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What a new supervisor is to do first; JSON on its standard input.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Begin {
+    /// Make the pod.
+    Create {
+        /// The pod; its `names` are settled by `choice`.
+        record: Box<PodRecord>,
+        /// Who shall realize its names.
+        choice: NamesChoice,
+    },
+    /// Adopt the pod's init if it runs.
+    Open,
+}
+
+/// What a new supervisor says on its standard output once it serves, or cannot.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Begun {
+    /// It serves.
+    Serving {
+        /// Who realizes the names.
+        names: Option<Names>,
+        /// Why it is not kernel namespaces, where the choice was ours.
+        note: Option<String>,
+    },
+    /// Another supervisor has the pod.
+    Taken,
+    /// It cannot.
+    Failed(String),
+}
+
+/// `autopod supervise NAME`: becomes the pod's supervisor in the background.
+pub fn run(name: &str) -> Result<(), Error> {
+    let mut text = Vec::new();
+    let broken = |e: std::io::Error| Error::Refused(format!("cannot start a supervisor: {e}"));
+    std::io::stdin().read_to_end(&mut text).map_err(broken)?;
+    let begin: Begin = serde_json::from_slice(&text).map_err(|e| broken(e.into()))?;
+    // Away from the terminal, the session and the parent of whoever called us.
+    match launch::fork().map_err(|e| broken(e.into()))? {
+        Fork::Parent(_) => launch::exit_now(0),
+        Fork::Child => {}
+    }
+    let _ = nix::unistd::setsid();
+    let _ = nix::sys::prctl::set_name(c"autopod-super");
+    // An init whose go-between has ended, and orphans of an init that was killed, shall be ours to reap.
+    let _ = nix::sys::prctl::set_child_subreaper(true);
+    let _ = std::env::set_current_dir("/");
+    let mut word = std::io::stdout();
+    let say = |word: &mut std::io::Stdout, begun: &Begun| {
+        let _ = serde_json::to_writer(&mut *word, begun);
+        let _ = word.write_all(b"\n");
+        let _ = word.flush();
+    };
+    match Supervisor::begin(name, begin) {
+        Ok(Some((supervisor, begun))) => {
+            say(&mut word, &begun);
+            let _ = null_stdio(2);
+            supervisor.serve();
+        }
+        Ok(None) => say(&mut word, &Begun::Taken),
+        Err(e) => say(&mut word, &Begun::Failed(e.to_string())),
+    }
+    Ok(())
+}
+
+/// Takes the lock that makes this process the pod's only supervisor; nothing if another has it.
+pub(super) fn take_lock(paths: &Paths) -> Result<Option<Flock<File>>, Error> {
+    let path = paths.supervisor_lock();
+    loop {
+        let file = File::create(&path).map_err(|e| Error::file("open", &path, e))?;
+        let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) else { return Ok(None) };
+        // The pod may have been removed in between, the file with it: a lock on it would exclude nobody.
+        let same = |a: &std::fs::Metadata, b: &std::fs::Metadata| a.ino() == b.ino() && a.dev() == b.dev();
+        match (lock.metadata(), std::fs::metadata(&path)) {
+            (Ok(held), Ok(there)) if same(&held, &there) => return Ok(Some(lock)),
+            _ => paths.make()?,
+        }
+    }
+}
+
+pub(super) struct Stopping {
+    pub(super) client: u64,
+    pub(super) deadline: Instant,
+}
+
+pub(super) struct Supervisor {
+    pub(super) name: String,
+    pub(super) paths: Paths,
+    /// None while a pod that this host does not know is being restarted.
+    pub(super) record: Option<PodRecord>,
+    pub(super) init: Option<RunningInit>,
+    pub(super) connections: BTreeMap<u64, Connection>,
+    /// Who waits for the end of a process, each on an init connection of its own.
+    pub(super) waits: Vec<(u64, InitClient)>,
+    /// Ends of processes that came while an engine works: whether they are the programs' own is known after it.
+    held_back: Vec<(u64, Answer)>,
+    pub(super) engine: Option<EngineRun>,
+    /// An engine that a supervisor before us has started.
+    pub(super) foreign_engine: bool,
+    pub(super) stopping: Option<Stopping>,
+    next_connection: u64,
+    listener: OwnedFd,
+    signals: UnixStream,
+    /// Whether SIGTERM or SIGINT came.
+    terminated: Arc<AtomicBool>,
+    ended: bool,
+    idle_since: Instant,
+    _lock: Flock<File>,
+}
+
+impl Supervisor {
+    fn begin(name: &str, begin: Begin) -> Result<Option<(Self, Begun)>, Error> {
+        let roots = Roots::of_caller();
+        roots.make()?;
+        let paths = roots.pod(name);
+        let known = registry::find(&roots, name)?;
+        if matches!(begin, Begin::Create { .. }) && known.is_some() {
+            return Err(Error::Exists(name.to_owned()));
+        }
+        paths.make()?;
+        let Some(lock) = take_lock(&paths)? else { return Ok(None) };
+        let io = |what| move |e: std::io::Error| Error::Refused(format!("cannot {what}: {e}"));
+        let (signals, sender) = UnixStream::pair().map_err(io("make a socket pair"))?;
+        signals.set_nonblocking(true).map_err(io("set up signals"))?;
+        let terminated = Arc::new(AtomicBool::new(false));
+        for signal in [libc::SIGTERM, libc::SIGINT] {
+            signal_hook::flag::register(signal, terminated.clone()).map_err(io("set up signals"))?;
+        }
+        for signal in [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT] {
+            let sender = sender.try_clone().map_err(io("set up signals"))?;
+            signal_hook::low_level::pipe::register(signal, sender).map_err(io("set up signals"))?;
+        }
+        let control = paths.control_socket();
+        let listener = socket::listen_at(&control, SockType::Stream).map_err(|e| Error::file("listen at", &control, e))?;
+        let mut new = Self {
+            name: name.to_owned(),
+            paths,
+            record: known,
+            init: None,
+            connections: BTreeMap::new(),
+            waits: Vec::new(),
+            held_back: Vec::new(),
+            engine: None,
+            foreign_engine: false,
+            stopping: None,
+            next_connection: 0,
+            listener,
+            signals,
+            terminated,
+            ended: false,
+            idle_since: Instant::now(),
+            _lock: lock,
+        };
+        let mut note = None;
+        let begun = match begin {
+            Begin::Create { record, choice } => new.create(*record, choice).map(|why| note = why),
+            Begin::Open => new.adopt(),
+        };
+        if let Err(e) = begun {
+            new.clear_runtime();
+            return Err(e);
+        }
+        let names = new.record.as_ref().map(|record| record.names);
+        Ok(Some((new, Begun::Serving { names, note })))
+    }
+
+    fn create(&mut self, mut record: PodRecord, choice: NamesChoice) -> Result<Option<String>, Error> {
+        let note = self.start_init(&mut record, choice, ClockOffsets::default())?;
+        let saved = registry::save(&self.paths, &record);
+        if saved.is_err() {
+            self.init.take().map(RunningInit::destroy);
+        }
+        saved?;
+        self.record = Some(record);
+        Ok(note)
+    }
+
+    /// Starts init under the chosen names, settles `record.names`, and tells why they are the shim's if they had not to be.
+    pub(super) fn start_init(
+        &mut self,
+        record: &mut PodRecord,
+        choice: NamesChoice,
+        clocks: ClockOffsets,
+    ) -> Result<Option<String>, Error> {
+        record.names = if choice == NamesChoice::Shim { Names::Shim } else { Names::Kernel };
+        match RunningInit::start(&self.paths, record, clocks) {
+            Ok(init) => {
+                self.init = Some(init);
+                Ok(None)
+            }
+            Err(Error::NoKernelNames { reason, .. }) if choice == NamesChoice::Auto => {
+                record.names = Names::Shim;
+                self.init = Some(RunningInit::start(&self.paths, record, clocks)?);
+                Ok(Some(reason))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn adopt(&mut self) -> Result<(), Error> {
+        self.init = RunningInit::adopt(&self.paths, &self.name)?;
+        self.foreign_engine = engine_run::is_locked(&self.paths);
+        if !self.foreign_engine {
+            self.settle();
+        }
+        Ok(())
+    }
+
+    /// With no engine at work: what an engine that died has left behind.
+    fn settle(&mut self) {
+        self.foreign_engine = false;
+        self.record = registry::find(&Roots::of_caller(), &self.name).ok().flatten();
+        if self.paths.restarting().exists() {
+            tracing::warn!("a restart was interrupted; ending what there is of it");
+            self.destroy_init();
+        }
+    }
+
+    pub(super) fn destroy_init(&mut self) {
+        if let Some(init) = self.init.take() {
+            init.destroy();
+        }
+        self.init_gone();
+    }
+
+    fn serve(mut self) {
+        while !self.ended && !self.is_idle() {
+            self.turn();
+        }
+        if self.init.is_none() {
+            self.clear_runtime();
+            if self.record.is_none() {
+                // A pod that was to be restarted here, and was not.
+                let _ = registry::remove(&self.paths);
+            }
+        }
+        let _ = std::fs::remove_file(self.paths.control_socket());
+    }
+
+    fn is_idle(&mut self) -> bool {
+        let busy = self.init.is_some() || self.engine.is_some() || self.foreign_engine || !self.connections.is_empty();
+        if busy {
+            self.idle_since = Instant::now();
+        }
+        self.idle_since.elapsed() >= IDLE
+    }
+
+    /// Waits for something to happen, and deals with it.
+    fn turn(&mut self) {
+        let mut watched: Vec<(BorrowedFd<'_>, PollFlags)> = vec![
+            (self.listener.as_fd(), PollFlags::POLLIN),
+            (self.signals.as_fd(), PollFlags::POLLIN),
+        ];
+        let optional = [self.init.as_ref().map(AsFd::as_fd), self.engine.as_ref().map(AsFd::as_fd)];
+        watched.extend(optional.into_iter().flatten().map(|fd| (fd, PollFlags::POLLIN)));
+        let first_wait = watched.len();
+        watched.extend(self.waits.iter().map(|(_, init)| (init.as_fd(), PollFlags::POLLIN)));
+        for connection in self.connections.values() {
+            let output = if connection.has_output() { PollFlags::POLLOUT } else { PollFlags::empty() };
+            watched.push((connection.as_fd(), PollFlags::POLLIN | output));
+        }
+        let timeout: u16 = if self.stopping.is_some() {
+            20
+        } else if self.foreign_engine || self.init.is_none() {
+            100
+        } else {
+            60_000
+        };
+        let mut polled: Vec<PollFd<'_>> = watched.into_iter().map(|(fd, flags)| PollFd::new(fd, flags)).collect();
+        if poll(&mut polled, PollTimeout::from(timeout)).is_err() {
+            return;
+        }
+        let ready: Vec<bool> = polled.iter().map(|p| p.any().unwrap_or(true)).collect();
+        drop(polled);
+        let engine_ready = self.engine.is_some() && ready[first_wait - 1];
+        let init_ready = self.init.is_some() && ready[2];
+        let ended_waits: Vec<usize> = (0..self.waits.len()).filter(|index| ready[first_wait + index]).collect();
+        let first_connection = first_wait + self.waits.len();
+        let spoken: Vec<u64> = self
+            .connections
+            .keys()
+            .enumerate()
+            .filter(|(index, _)| ready[first_connection + index])
+            .map(|(_, &id)| id)
+            .collect();
+        if ready[1] {
+            self.take_signals();
+        }
+        for index in ended_waits.into_iter().rev() {
+            self.process_ended(index);
+        }
+        if engine_ready {
+            self.hear_engine();
+        }
+        if init_ready {
+            self.init = None;
+            self.init_gone();
+        }
+        for id in spoken {
+            self.hear(id);
+        }
+        if ready[0] {
+            self.accept();
+        }
+        self.advance_stop();
+        if self.foreign_engine && !engine_run::is_locked(&self.paths) {
+            self.settle();
+        }
+        self.connections.retain(|_, connection| !connection.is_closed());
+    }
+
+    fn take_signals(&mut self) {
+        let mut buffer = [0; 256];
+        while matches!((&self.signals).read(&mut buffer), Ok(1..)) {}
+        while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
+        if self.terminated.load(Ordering::Relaxed) {
+            // The pod runs on; the next command finds it again.
+            self.ended = true;
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Ok(socket) = socket::accept(self.listener.as_fd()) {
+            if let Some(connection) = Connection::admit(socket, self.init.as_ref().map(RunningInit::pid)) {
+                self.connections.insert(self.next_connection, connection);
+                self.next_connection += 1;
+            }
+        }
+    }
+
+    fn hear(&mut self, id: u64) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.flush();
+        for line in connection.read_lines() {
+            let answer = match serde_json::from_str::<Request>(&line) {
+                Ok(request) => self.handle(id, request),
+                Err(e) => Err(Error::Refused(format!(
+                    "the request is malformed ({e}); docs/control-socket.md shows what can be asked"
+                ))),
+            };
+            match answer {
+                Ok(Some(answer)) => self.answer(id, &answer),
+                // It comes later.
+                Ok(None) => {}
+                Err(e) => self.answer(id, &Answer::Error(e.to_string())),
+            }
+        }
+    }
+
+    pub(super) fn answer(&mut self, id: u64, answer: &Answer) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.answer(answer);
+        }
+    }
+
+    fn process_ended(&mut self, index: usize) {
+        let (client, init) = self.waits.swap_remove(index);
+        let answer = match init.ended() {
+            Ok(exit) => Answer::Exited(exit),
+            Err(_) => Answer::Error(Error::NotRunning(self.name.clone()).to_string()),
+        };
+        if self.engine.is_some() {
+            self.held_back.push((client, answer));
+        } else {
+            self.answer(client, &answer);
+        }
+    }
+
+    fn hear_engine(&mut self) {
+        let Some(engine) = &mut self.engine else { return };
+        let client = engine.client;
+        match engine.read() {
+            Some(lines) => {
+                for line in lines {
+                    if let Line::Progress(progress) = line {
+                        self.answer(client, &Answer::Progress(progress));
+                    }
+                }
+            }
+            None => self.engine_ended(),
+        }
+    }
+
+    fn engine_ended(&mut self) {
+        let Some(engine) = self.engine.take() else { return };
+        let done = matches!(engine.outcome, Some(Line::Done(_)));
+        let answer = match engine.outcome {
+            Some(Line::Done(report)) => Answer::Report(report),
+            Some(Line::Failed(reason)) => Answer::Error(reason),
+            _ => Answer::Error(format!(
+                "the engine died while it worked on pod \"{}\"; its log is {}",
+                self.name,
+                self.paths.supervisor_log().display()
+            )),
+        };
+        if engine.task == Task::Restart && !done {
+            self.destroy_init();
+        }
+        self.settle();
+        let left_at = match &engine.task {
+            Task::Checkpoint { image, leave_running: false } if done => Some(image.clone()),
+            _ => None,
+        };
+        for (client, answer) in std::mem::take(&mut self.held_back) {
+            let answer = left_at.clone().map_or(answer, Answer::Checkpointed);
+            self.answer(client, &answer);
+        }
+        if let Some(image) = left_at {
+            for (client, _) in std::mem::take(&mut self.waits) {
+                self.answer(client, &Answer::Checkpointed(image.clone()));
+            }
+            // It says so before it ends; what is left of it is a moment.
+            self.destroy_init();
+        }
+        self.answer(engine.client, &answer);
+    }
+
+    /// After the end of init.
+    fn init_gone(&mut self) {
+        self.clear_runtime();
+        for index in (0..self.waits.len()).rev() {
+            self.process_ended(index);
+        }
+        if let Some(stopping) = self.stopping.take() {
+            self.answer(stopping.client, &Answer::Done);
+        }
+    }
+
+    fn clear_runtime(&self) {
+        let paths = &self.paths;
+        for path in [paths.init_record(), paths.init_socket(), paths.table(), paths.restarting()] {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// Ends the pod once its processes are gone, or their time is up.
+    fn advance_stop(&mut self) {
+        let (Some(stopping), Some(init)) = (&self.stopping, &self.init) else { return };
+        let left = members::descendants(init.pid()).values().any(|stat| stat.state != 'Z');
+        if !left || Instant::now() >= stopping.deadline {
+            self.destroy_init();
+        }
+    }
+
+    /// Sends a signal to the processes of the pod with these host ids.
+    pub(super) fn signal(&self, pids: &[i32], signal: i32) -> Result<(), Error> {
+        let Some(init) = &self.init else { return Err(Error::NotRunning(self.name.clone())) };
+        for &pid in pids {
+            let Ok(pidfd) = launch::pidfd_open(nix::unistd::Pid::from_raw(pid)) else { continue };
+            // Held now, it cannot become another process; is it still one of ours?
+            if !members::belongs(pid, init.pid()) {
+                continue;
+            }
+            match pidfd_send_signal(pidfd.as_fd(), signal) {
+                Ok(()) | Err(nix::errno::Errno::ESRCH) => {}
+                Err(e) => {
+                    return Err(Error::Refused(format!(
+                        "cannot send signal {signal} to process {pid} of pod \"{}\": {}",
+                        self.name,
+                        e.desc()
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
