@@ -1,0 +1,5 @@
+//! /proc as the pod's programs see it.
+
+pub mod path;
+
+pub fn notice_cwd() {}
