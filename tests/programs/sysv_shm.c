@@ -18,6 +18,7 @@ int main(int argc, char **argv) {
         t_mark("child");
         t_wait();
         one[0] = 55, g[0] = 66;
+        t_await("counted");
         _exit(0);
     }
     t_await("child");
@@ -26,6 +27,7 @@ int main(int argc, char **argv) {
     struct shmid_ds ds;
     OK(shmctl(a, IPC_STAT, &ds));
     EQ(ds.shm_segsz, 5 * PAGE), EQ(ds.shm_perm.mode & 0777, 0640), EQ(ds.shm_perm.__key, key), EQ(ds.shm_cpid, getpid()), EQ(ds.shm_nattch, 3);
+    t_mark("counted");
     t_reap(pid);
     EQ(two[0], 55), EQ(g[0], 66);
     one[0] = t_byte(0, 1), g[0] = t_byte(0, 2);

@@ -138,7 +138,12 @@ pub fn processes_of(directory: &Path) -> Vec<Seen> {
         }
         let path = entry.path();
         let within = |text: &str| text.match_indices(&key).any(|(at, _)| !text[at + key.len()..].starts_with(|c: char| c.is_ascii_digit()));
-        let ours = within(&lossy(&path.join("cmdline")))
+        let arguments = lossy(&path.join("cmdline"));
+        // Kernel threads have neither arguments nor an environment.
+        if arguments.is_empty() {
+            continue;
+        }
+        let ours = within(&arguments)
             || within(&lossy(&path.join("environ")))
             || std::fs::read_link(path.join("cwd")).is_ok_and(|cwd| within(&cwd.to_string_lossy()));
         if !ours {
