@@ -23,6 +23,9 @@ pub(super) struct PodOptions {
     /// Variable that every program of the pod gets
     #[arg(long = "env", short = 'e', value_name = "K=V", value_parser = parse_variable)]
     env: Vec<(String, String)>,
+    /// Run programs that the shim cannot be preloaded into (static, set-uid) with the host's names
+    #[arg(long)]
+    allow_unshimmed: bool,
 }
 
 impl PodOptions {
@@ -39,6 +42,7 @@ pub(super) fn create(context: &Context, name: &str, options: PodOptions) -> anyh
         record.hostname = hostname;
     }
     record.env = options.env;
+    record.allow_unshimmed = options.allow_unshimmed;
     let (names, note) = client::create(&context.roots, record, options.names)?;
     tracing::info!("pod \"{name}\" is made; its names are realized by: {names}");
     if let Some(reason) = note {

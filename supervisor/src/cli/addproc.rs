@@ -24,6 +24,9 @@ pub(super) struct Args {
     terminal: bool,
     #[command(flatten)]
     variables: Variables,
+    /// Run it even where the shim cannot be preloaded into it: with the host's names
+    #[arg(long)]
+    allow_unshimmed: bool,
     #[command(flatten)]
     program: Program,
 }
@@ -37,9 +40,6 @@ pub(super) struct Program {
     /// Its working directory [default: the present one]
     #[arg(long, value_name = "D")]
     cwd: Option<PathBuf>,
-    /// Run it even where the shim cannot be preloaded into it: with the host's names
-    #[arg(long)]
-    allow_unshimmed: bool,
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -64,7 +64,7 @@ impl Program {
             user: self.user,
             attached: false,
             terminal: false,
-            allow_unshimmed: self.allow_unshimmed,
+            allow_unshimmed: false,
         })
     }
 }
@@ -79,7 +79,8 @@ pub(super) struct Variables {
 
 pub(super) fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
     let mut client = Client::open(&context.roots, &args.name)?;
-    let spawn = args.program.request(args.variables.env.into_iter().map(|(k, v)| (k.into(), v.into())).collect())?;
+    let mut spawn = args.program.request(args.variables.env.into_iter().map(|(k, v)| (k.into(), v.into())).collect())?;
+    spawn.allow_unshimmed = args.allow_unshimmed;
     if args.interactive || args.terminal {
         return match attach::run(context, client, &args.name, spawn, args.terminal)? {
             End::Exited(exit) => Ok(exit.code() as u8),

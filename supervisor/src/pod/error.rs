@@ -36,14 +36,14 @@ pub enum Error {
     #[error("pod \"{0}\" is being checkpointed or restarted; try again when that is done")]
     Busy(String),
     /// A file of ours could not be used.
-    #[error("cannot {what} {path}: {source}", path = path.display())]
+    #[error("cannot {what} {path}: {error}", path = path.display())]
     File {
         /// What was being done to it.
         what: &'static str,
         /// The file.
         path: PathBuf,
         /// What the kernel said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A file of ours does not hold what it should.
     #[error("{path} is damaged ({reason}); remove the pod with `autopod rm -f {pod}`", path = path.display())]
@@ -114,7 +114,7 @@ pub enum Error {
 
 impl Error {
     /// A failed operation on a file.
-    pub fn file(what: &'static str, path: &Path, source: impl Into<std::io::Error>) -> Self {
-        Self::File { what, path: path.to_owned(), source: source.into() }
+    pub fn file(what: &'static str, path: &Path, error: impl Into<std::io::Error>) -> Self {
+        Self::File { what, path: path.to_owned(), error: error.into() }
     }
 }

@@ -25,6 +25,8 @@ const ENDS_KEPT: usize = 4096;
 /// What a new init needs to know.
 #[derive(Debug, Clone)]
 pub struct Setup {
+    /// The pod's name.
+    pub name: String,
     /// Who realizes the pod's names.
     pub names: Names,
     /// The pod's host name.
@@ -35,6 +37,8 @@ pub struct Setup {
     pub clocks: ClockOffsets,
     /// Where the namespace table is made, under `--names shim`.
     pub table: PathBuf,
+    /// Whether programs that the shim cannot reach may be executed all the same.
+    pub allow_unshimmed: bool,
 }
 
 /// An init that has set itself up and waits to be let go. Dropped before, it ends.
@@ -169,7 +173,7 @@ impl Init {
             Names::Shim => {
                 nix::sys::prctl::set_child_subreaper(true).map_err(Refused::at("becoming the reaper of orphans"))?;
                 Some(
-                    NamesTable::create(&setup.table, getpid().as_raw())
+                    NamesTable::create(setup, getpid().as_raw())
                         .map_err(Refused::io(format!("making {}", setup.table.display())))?,
                 )
             }
@@ -277,6 +281,7 @@ impl Init {
         }
         let (pid, mut go, mut report) = spawn::fork_program(spawn, stdio)?;
         let virtual_pid = self.enter(pid, None)?;
+        self.table.iter().for_each(|table| table.leads_session(virtual_pid));
         // A new process must not inherit the end of an older one that had its id.
         self.ends.retain(|(old, _)| *old != virtual_pid);
         let _ = go.write_all(&[0]);
@@ -299,7 +304,7 @@ impl Init {
 
     /// Gives the new child its virtual id; kills it if that fails.
     fn enter(&mut self, pid: i32, wanted: Option<i32>) -> Result<i32, Refused> {
-        let Some(table) = &mut self.table else { return Ok(pid) };
+        let Some(table) = &self.table else { return Ok(pid) };
         table.enter(pid, wanted).map_err(|e| {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             let _ = waitpid(Pid::from_raw(pid), None);
@@ -307,8 +312,8 @@ impl Init {
         })
     }
 
-    fn leave(&mut self, pid: i32) -> Option<i32> {
-        match &mut self.table {
+    fn leave(&self, pid: i32) -> Option<i32> {
+        match &self.table {
             Some(table) => table.leave(pid),
             None => Some(pid),
         }

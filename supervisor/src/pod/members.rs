@@ -1,5 +1,4 @@
 //! The processes of a pod: all descendants of its init.
-use super::record::Names;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -116,14 +115,10 @@ pub struct Member {
 }
 
 /// The processes of the pod as the pod numbers them.
-pub fn list(init: i32, names: Names, virtual_of: impl Fn(i32) -> Option<i32>) -> Vec<Member> {
+pub fn list(init: i32, virtual_of: impl Fn(i32) -> Option<i32>) -> Vec<Member> {
     let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as u64;
     let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096) as u64;
-    let name = |pid: i32| match names {
-        _ if pid == init => Some(1),
-        Names::Kernel => innermost_pid(pid),
-        Names::Shim => virtual_of(pid),
-    };
+    let name = |pid: i32| if pid == init { Some(1) } else { virtual_of(pid) };
     let mut members: Vec<Member> = descendants(init)
         .into_values()
         .filter_map(|stat| {

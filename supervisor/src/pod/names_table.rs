@@ -1,36 +1,85 @@
-//! Init's part in the namespace table of a pod under `--names shim`: programs that init starts get their virtual ids
-//! here, and lose them when init reaps them. All other entries are the shim's.
-use std::collections::BTreeMap;
+//! Init's and the supervisor's part in the namespace table of a pod under `--names shim`. Init gives virtual ids to the
+//! programs it starts and takes them back from whatever it reaps; all other entries are the shim's.
+use super::init::Setup;
+use autopod_namespace::{Clock, HostId, Settings, Table, Unreachable, VirtualId};
+use nix::errno::Errno;
+use nix::sys::signal::killpg;
+use nix::unistd::Pid;
+use std::ffi::CString;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The pod's virtual process ids as init sees them.
-#[derive(Debug)]
-pub struct NamesTable {
-    entries: BTreeMap<i32, i32>,
-    next: i32,
+/// The pod's virtual process ids.
+#[derive(Debug, Clone, Copy)]
+pub struct NamesTable(Table);
+
+fn path(path: &Path) -> io::Result<CString> {
+    Ok(CString::new(path.as_os_str().as_bytes())?)
+}
+
+fn host(pid: i32) -> io::Result<HostId> {
+    HostId::new(pid).ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }
 
 impl NamesTable {
-    /// Makes the table file; virtual id 1 is init's own.
-    pub fn create(path: &Path, init: i32) -> io::Result<Self> {
-        std::fs::write(path, [])?;
-        Ok(Self { entries: BTreeMap::from([(init, 1)]), next: 2 })
+    /// Makes the table file; virtual id 1 is `init`.
+    pub fn create(setup: &Setup, init: i32) -> io::Result<Self> {
+        let settings = Settings {
+            pod_name: &setup.name,
+            pod_id: 0,
+            hostname: setup.hostname.as_bytes(),
+            domainname: setup.domainname.as_bytes(),
+            unreachable: if setup.allow_unshimmed { Unreachable::Warn } else { Unreachable::Refuse },
+        };
+        let table = Table::create(&path(&setup.table)?, &settings).map_err(io::Error::other)?;
+        table.set_clock_offset(Clock::Monotonic, setup.clocks.monotonic);
+        table.set_clock_offset(Clock::Boottime, setup.clocks.boottime);
+        table.insert(VirtualId::INIT, host(init)?);
+        table.mark_session(VirtualId::INIT);
+        Ok(Self(table))
     }
 
-    /// Gives the host process a virtual id: `wanted`, or a free one.
-    pub fn enter(&mut self, host: i32, wanted: Option<i32>) -> io::Result<i32> {
-        let id = wanted.unwrap_or(self.next);
-        if self.entries.values().any(|&taken| taken == id) {
-            return Err(io::Error::from_raw_os_error(libc::EEXIST));
+    /// Opens the table of a running pod.
+    pub fn open(file: &Path) -> io::Result<Self> {
+        Table::open(&path(file)?).map(Self).map_err(io::Error::other)
+    }
+
+    /// Gives the new process a virtual id: `wanted`, or a free one.
+    pub fn enter(&self, pid: i32, wanted: Option<i32>) -> io::Result<i32> {
+        match wanted {
+            Some(wanted) => {
+                let id = VirtualId::new(wanted).ok_or(io::ErrorKind::InvalidInput)?;
+                if self.0.task_of(id).is_some() {
+                    return Err(Errno::EEXIST.into());
+                }
+                self.0.insert(id, host(pid)?);
+                Ok(wanted)
+            }
+            None => {
+                let reserved = self.0.reserve().ok_or(Errno::EAGAIN)?;
+                self.0.bind(reserved, host(pid)?);
+                Ok(reserved.id().raw())
+            }
         }
-        self.next = self.next.max(id + 1);
-        self.entries.insert(host, id);
-        Ok(id)
     }
 
-    /// Takes the host process's virtual id back, and tells which it was.
-    pub fn leave(&mut self, host: i32) -> Option<i32> {
-        self.entries.remove(&host)
+    /// Notes that the process leads a session.
+    pub fn leads_session(&self, virtual_pid: i32) {
+        VirtualId::new(virtual_pid).into_iter().for_each(|id| self.0.mark_session(id));
+    }
+
+    /// The process's virtual id.
+    pub fn virtual_of(&self, pid: i32) -> Option<i32> {
+        self.0.virtual_of(HostId::new(pid)?).map(VirtualId::raw)
+    }
+
+    /// Takes the virtual id of a process that was reaped back, and tells which it was.
+    pub fn leave(&self, pid: i32) -> Option<i32> {
+        let id = self.virtual_of(pid)?;
+        // As in the kernel, an id stays taken while a process group has it.
+        let group_remains = killpg(Pid::from_raw(pid), None) != Err(Errno::ESRCH);
+        self.0.reaped(HostId::new(pid)?, group_remains);
+        Some(id)
     }
 }

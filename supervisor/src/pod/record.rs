@@ -66,6 +66,9 @@ pub struct PodRecord {
     /// Environment variables that every program gets that is started in the pod.
     #[serde(default)]
     pub env: Vec<(String, String)>,
+    /// Under shim names: whether programs that the shim cannot reach may be executed, with the host's names.
+    #[serde(default)]
+    pub allow_unshimmed: bool,
     /// The user who made the pod.
     pub uid: u32,
     /// That user's group.
@@ -86,6 +89,7 @@ impl PodRecord {
             hostname: name.to_owned(),
             domainname: "(none)".to_owned(),
             env: Vec::new(),
+            allow_unshimmed: false,
             uid: nix::unistd::geteuid().as_raw(),
             gid: nix::unistd::getegid().as_raw(),
             created: now(),

@@ -62,7 +62,16 @@ impl Supervisor {
 
     fn members(&self) -> Result<Vec<Member>, Error> {
         let Some(init) = &self.init else { return Ok(Vec::new()) };
-        Ok(members::list(init.pid(), init.record.names, |pid| Some(pid)))
+        Ok(members::list(init.pid(), |pid| match &init.table {
+            Some(table) => table.virtual_of(pid),
+            None => members::innermost_pid(pid),
+        }))
+    }
+
+    /// All that live, also those that have no virtual id yet.
+    fn host_pids(&self) -> Vec<i32> {
+        let all = self.init.as_ref().map(|init| members::descendants(init.pid())).unwrap_or_default();
+        all.into_values().filter(|stat| stat.state != 'Z').map(|stat| stat.pid).collect()
     }
 
     fn stats(&self) -> Result<Stats, Error> {
@@ -99,7 +108,7 @@ impl Supervisor {
             let path = env.get(b"PATH".as_slice()).map(|path| OsStr::from_bytes(path));
             let reason = program::unreachable_by_shim(OsStr::from_bytes(&spawn.argv[0].0), path, &spawn.cwd);
             match reason {
-                Some(reason) if !spawn.allow_unshimmed => {
+                Some(reason) if !spawn.allow_unshimmed && !record.allow_unshimmed => {
                     return Err(refuse(format!(
                         "{reason}; make the pod with --names kernel, or give --allow-unshimmed to run it with the \
                          host's names"
@@ -152,12 +161,10 @@ impl Supervisor {
         if !(0..=64).contains(&signal) {
             return Err(Error::Refused(format!("there is no signal {signal}; `kill -l` lists those there are")));
         }
-        let members = self.members()?;
-        let chosen: Vec<i32> = members
-            .iter()
-            .filter(|member| virtual_pid.is_none_or(|pid| pid == member.virtual_pid))
-            .map(|member| member.host_pid)
-            .collect();
+        let chosen: Vec<i32> = match virtual_pid {
+            Some(pid) => self.members()?.iter().filter(|m| m.virtual_pid == pid).map(|m| m.host_pid).collect(),
+            None => self.host_pids(),
+        };
         match virtual_pid {
             Some(virtual_pid) if chosen.is_empty() => {
                 return Err(Error::NoProcess { pod: self.name.clone(), virtual_pid });
@@ -169,8 +176,7 @@ impl Supervisor {
         // Those that were forked meanwhile are "all", too, where nothing can react to the signal.
         let deadline = Instant::now() + Duration::from_secs(2);
         while virtual_pid.is_none() && signal == libc::SIGKILL && Instant::now() < deadline {
-            let left: Vec<i32> =
-                self.members()?.iter().filter(|m| m.state != 'Z').map(|member| member.host_pid).collect();
+            let left = self.host_pids();
             if left.is_empty() {
                 break;
             }
@@ -185,7 +191,7 @@ impl Supervisor {
         if self.init.is_none() {
             return Ok(Some(Answer::Done));
         }
-        let pids: Vec<i32> = self.members()?.iter().map(|member| member.host_pid).collect();
+        let pids = self.host_pids();
         self.signal(&pids, SIGTERM as i32)?;
         // A stopped process would not get to it.
         self.signal(&pids, SIGCONT as i32)?;

@@ -2,6 +2,7 @@
 use super::Error;
 use super::init::{self, Setup};
 use super::members;
+use super::names_table::NamesTable;
 use super::namespaces::ClockOffsets;
 use super::paths::Paths;
 use super::record::{Names, PodRecord, now};
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 pub(super) struct RunningInit {
     /// Who it is.
     pub(super) record: InitRecord,
+    /// Under shim names.
+    pub(super) table: Option<NamesTable>,
     pidfd: OwnedFd,
 }
 
@@ -29,6 +32,8 @@ impl RunningInit {
         let socket = paths.init_socket();
         let listener = listen_at(&socket, SockType::SeqPacket).map_err(|e| Error::file("listen at", &socket, e))?;
         let setup = Setup {
+            name: pod.name.clone(),
+            allow_unshimmed: pod.allow_unshimmed,
             names: pod.names,
             hostname: pod.hostname.clone(),
             domainname: pod.domainname.clone(),
@@ -46,7 +51,12 @@ impl RunningInit {
         let pidfd = pidfd_open(Pid::from_raw(record.pid)).map_err(|e| failed(e.desc().into()))?;
         registry::store(&paths.init_record(), &record)?;
         nascent.let_go().map_err(|e| failed(e.to_string()))?;
-        Ok(Self { record, pidfd })
+        let table = Self::open_table(paths, &record).map_err(|e| failed(e.to_string()))?;
+        Ok(Self { record, table, pidfd })
+    }
+
+    fn open_table(paths: &Paths, record: &InitRecord) -> std::io::Result<Option<NamesTable>> {
+        (record.names == Names::Shim).then(|| NamesTable::open(&paths.table())).transpose()
     }
 
     /// Finds the init that another supervisor has started.
@@ -54,7 +64,12 @@ impl RunningInit {
         let Some(record) = registry::running_init(paths, name)? else { return Ok(None) };
         let Ok(pidfd) = pidfd_open(Pid::from_raw(record.pid)) else { return Ok(None) };
         // Between the look and the hold it may have ended and its id been taken.
-        Ok(record.is_alive().then_some(Self { record, pidfd }))
+        if !record.is_alive() {
+            return Ok(None);
+        }
+        let path = paths.table();
+        let table = Self::open_table(paths, &record).map_err(|e| Error::file("open", &path, e))?;
+        Ok(Some(Self { record, table, pidfd }))
     }
 
     /// Its id on the host.

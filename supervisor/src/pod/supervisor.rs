@@ -101,7 +101,13 @@ pub fn run(name: &str) -> Result<(), Error> {
 pub(super) fn take_lock(paths: &Paths) -> Result<Option<Flock<File>>, Error> {
     let path = paths.supervisor_lock();
     loop {
-        let file = File::create(&path).map_err(|e| Error::file("open", &path, e))?;
+        let file = match File::create(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                paths.make()?;
+                continue;
+            }
+            other => other.map_err(|e| Error::file("open", &path, e))?,
+        };
         let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) else { return Ok(None) };
         // The pod may have been removed in between, the file with it: a lock on it would exclude nobody.
         let same = |a: &std::fs::Metadata, b: &std::fs::Metadata| a.ino() == b.ino() && a.dev() == b.dev();
