@@ -3,6 +3,7 @@ use super::{Context, Error, Result, Vpid};
 use crate::image::{ImageWriter, ManifestBuilder, RunRef};
 use crate::proc::{Mapping, Proc, Stat, Status};
 use crate::tracee::{Call, Injector, Registers, Stopped};
+use std::any::Any;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 
@@ -113,6 +114,8 @@ pub struct Capture {
     pub pod_name: String,
     pub writer: ImageWriter,
     pub manifest: ManifestBuilder,
+    /// Things that resources remember from one capture function to the next, by a key of their own choice.
+    pub stash: HashMap<String, Box<dyn Any>>,
 }
 
 impl Capture {
@@ -124,6 +127,12 @@ impl Capture {
     /// The virtual name of a host id; 0 for one that is not of the pod.
     pub fn virtual_id(&self, host: i32) -> Vpid {
         self.virtual_ids.get(&host).copied().unwrap_or(0)
+    }
+
+    /// What a resource remembers under a key; made empty at first use.
+    pub fn remembered<T: Default + 'static>(&mut self, key: &str) -> &mut T {
+        let any = self.stash.entry(key.into()).or_insert_with(|| Box::new(T::default()));
+        any.downcast_mut().expect("a key belongs to one resource, which uses one type")
     }
 
     pub fn process(&self, vpid: Vpid) -> Option<&CapturedProcess> {

@@ -11,6 +11,8 @@
 
 pub mod capture;
 pub mod descriptor;
+pub mod file_object;
+mod ghost;
 pub mod nascent;
 mod unsupported;
 

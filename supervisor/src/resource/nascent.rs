@@ -120,6 +120,12 @@ impl Nascent {
         self.sender.try_clone().doing(|| "duplicate the descriptor channel".into())
     }
 
+    /// What a resource remembers under a key; made empty at first use.
+    pub fn remembered<T: Default + 'static>(&mut self, key: &str) -> &mut T {
+        let any = self.stash.entry(key.into()).or_insert_with(|| Box::new(T::default()));
+        any.downcast_mut().expect("a key belongs to one resource, which uses one type")
+    }
+
     /// Keeps a descriptor for another resource.
     pub fn keep(&mut self, key: String, fd: OwnedFd) {
         self.stash.insert(key, Box::new(fd));
