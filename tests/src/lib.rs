@@ -1,4 +1,5 @@
 //! What AutoPod's suites share: running commands as several users, and the matrix of self-verifying programs.
 
 pub mod command;
+pub mod live;
 pub mod matrix;
