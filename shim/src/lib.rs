@@ -13,4 +13,5 @@ mod init;
 mod procfs;
 mod program;
 mod sys;
+mod text;
 mod translate;

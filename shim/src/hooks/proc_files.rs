@@ -1,0 +1,385 @@
+//! Functions that take a path. All but those into /proc, /dev/shm and /dev/mqueue go straight on to libc.
+
+use core::ffi::{CStr, c_char, c_void};
+
+use libc::{DIR, FILE, c_int, c_uint, dev_t, dirent64, gid_t, mode_t, off_t, size_t, ssize_t, stat as Stat, timespec, uid_t};
+
+use autopod_namespace::PathText;
+
+use crate::init::pod;
+use crate::procfs::path::{Leads, Translated};
+use crate::procfs::{self, listing};
+use crate::sys::errno::fail;
+use crate::sys::next::next;
+
+fn path_of(found: &Option<Translated>, given: *const c_char) -> *const c_char {
+    found.as_ref().map_or(given, |found| found.path.as_c_str().as_ptr())
+}
+
+/// Functions with a path after what is before the bar, and `result` untouched.
+macro_rules! with_path {
+    ($($text:literal $name:ident($path:ident $(, $argument:ident: $type:ty)*) -> $result:ty;)*) => {$(
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name($path: *const c_char $(, $argument: $type)*) -> $result {
+            // SAFETY: the caller's.
+            unsafe {
+                let found = procfs::find(libc::AT_FDCWD, $path);
+                next!($text, fn(*const c_char $(, $type)*) -> $result)(path_of(&found, $path) $(, $argument)*)
+            }
+        }
+    )*};
+}
+
+/// The same behind a directory's descriptor.
+macro_rules! with_path_at {
+    ($($text:literal $name:ident($directory:ident, $path:ident $(, $argument:ident: $type:ty)*) -> $result:ty;)*) => {$(
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name($directory: c_int, $path: *const c_char $(, $argument: $type)*) -> $result {
+            // SAFETY: the caller's. A translated path is absolute, so that the directory does not matter.
+            unsafe {
+                let found = procfs::find($directory, $path);
+                next!($text, fn(c_int, *const c_char $(, $type)*) -> $result)($directory, path_of(&found, $path) $(, $argument)*)
+            }
+        }
+    )*};
+}
+
+with_path! {
+    "stat" stat(path, buffer: *mut Stat) -> c_int;
+    "stat64" stat64(path, buffer: *mut Stat) -> c_int;
+    "lstat" lstat(path, buffer: *mut Stat) -> c_int;
+    "lstat64" lstat64(path, buffer: *mut Stat) -> c_int;
+    "access" access(path, mode: c_int) -> c_int;
+    "eaccess" eaccess(path, mode: c_int) -> c_int;
+    "euidaccess" euidaccess(path, mode: c_int) -> c_int;
+    "statfs" statfs(path, buffer: *mut c_void) -> c_int;
+    "statfs64" statfs64(path, buffer: *mut c_void) -> c_int;
+    "statvfs" statvfs(path, buffer: *mut c_void) -> c_int;
+    "statvfs64" statvfs64(path, buffer: *mut c_void) -> c_int;
+    "truncate" truncate(path, len: off_t) -> c_int;
+    "truncate64" truncate64(path, len: off_t) -> c_int;
+    "unlink" unlink(path) -> c_int;
+    "remove" remove(path) -> c_int;
+    "rmdir" rmdir(path) -> c_int;
+    "mkdir" mkdir(path, mode: mode_t) -> c_int;
+    "mkfifo" mkfifo(path, mode: mode_t) -> c_int;
+    "mknod" mknod(path, mode: mode_t, device: dev_t) -> c_int;
+    "chmod" chmod(path, mode: mode_t) -> c_int;
+    "chown" chown(path, user: uid_t, group: gid_t) -> c_int;
+    "lchown" lchown(path, user: uid_t, group: gid_t) -> c_int;
+    "utimes" utimes(path, times: *const c_void) -> c_int;
+    "getxattr" getxattr(path, name: *const c_char, value: *mut c_void, size: size_t) -> ssize_t;
+    "lgetxattr" lgetxattr(path, name: *const c_char, value: *mut c_void, size: size_t) -> ssize_t;
+}
+
+with_path_at! {
+    "fstatat" fstatat(directory, path, buffer: *mut Stat, flags: c_int) -> c_int;
+    "fstatat64" fstatat64(directory, path, buffer: *mut Stat, flags: c_int) -> c_int;
+    "statx" statx(directory, path, flags: c_int, mask: c_uint, buffer: *mut c_void) -> c_int;
+    "faccessat" faccessat(directory, path, mode: c_int, flags: c_int) -> c_int;
+    "unlinkat" unlinkat(directory, path, flags: c_int) -> c_int;
+    "mkdirat" mkdirat(directory, path, mode: mode_t) -> c_int;
+    "fchmodat" fchmodat(directory, path, mode: mode_t, flags: c_int) -> c_int;
+    "fchownat" fchownat(directory, path, user: uid_t, group: gid_t, flags: c_int) -> c_int;
+    "utimensat" utimensat(directory, path, times: *const timespec, flags: c_int) -> c_int;
+    "inotify_add_watch" inotify_add_watch(directory, path, mask: u32) -> c_int;
+}
+
+/// stat(2) as programs linked before glibc 2.33 call it, with a version in front.
+macro_rules! xstat {
+    ($($text:literal $name:ident;)*) => {$(
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(version: c_int, path: *const c_char, buffer: *mut Stat) -> c_int {
+            // SAFETY: the caller's.
+            unsafe {
+                let found = procfs::find(libc::AT_FDCWD, path);
+                next!($text, fn(c_int, *const c_char, *mut Stat) -> c_int)(version, path_of(&found, path), buffer)
+            }
+        }
+    )*};
+}
+
+xstat! {
+    "__xstat" __xstat;
+    "__xstat64" __xstat64;
+    "__lxstat" __lxstat;
+    "__lxstat64" __lxstat64;
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __fxstatat(version: c_int, directory: c_int, path: *const c_char, buffer: *mut Stat, flags: c_int) -> c_int {
+    // SAFETY: the caller's.
+    unsafe {
+        let found = procfs::find(directory, path);
+        next!("__fxstatat", fn(c_int, c_int, *const c_char, *mut Stat, c_int) -> c_int)(version, directory, path_of(&found, path), buffer, flags)
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __fxstatat64(version: c_int, directory: c_int, path: *const c_char, buffer: *mut Stat, flags: c_int) -> c_int {
+    // SAFETY: the caller's; the structures are the same on 64 bit.
+    unsafe { __fxstatat(version, directory, path, buffer, flags) }
+}
+
+/// Functions with two paths.
+macro_rules! with_paths {
+    ($($text:literal $name:ident;)*) => {$(
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(from: *const c_char, to: *const c_char) -> c_int {
+            // SAFETY: the caller's.
+            unsafe {
+                let (old, new) = (procfs::find(libc::AT_FDCWD, from), procfs::find(libc::AT_FDCWD, to));
+                next!($text, fn(*const c_char, *const c_char) -> c_int)(path_of(&old, from), path_of(&new, to))
+            }
+        }
+    )*};
+}
+
+with_paths! {
+    "rename" rename;
+    "link" link;
+}
+
+/// open(2) and its relatives. (Variadic; on x86-64 a fixed arity reads the same places.)
+macro_rules! open {
+    ($($text:literal $name:ident($($directory:ident)?);)*) => {$(
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name($($directory: c_int,)? path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
+            // SAFETY: the caller's.
+            unsafe {
+                #[allow(unused_mut, unused_assignments)]
+                let mut base = libc::AT_FDCWD;
+                $(base = $directory;)?
+                let found = procfs::find(base, path);
+                let fd = next!($text, fn($(open!(@ $directory),)? *const c_char, c_int, mode_t) -> c_int)($($directory,)? path_of(&found, path), flags, mode);
+                if let Some(found) = found.filter(|_| fd >= 0) {
+                    procfs::opened(&found, fd, flags);
+                }
+                fd
+            }
+        }
+    )*};
+    (@ $directory:ident) => { c_int };
+}
+
+open! {
+    "open" open();
+    "open64" open64();
+    "__open_2" __open_2();
+    "__open64_2" __open64_2();
+    "openat" openat(directory);
+    "openat64" openat64(directory);
+    "__openat_2" __openat_2(directory);
+    "__openat64_2" __openat64_2(directory);
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn creat(path: *const c_char, mode: mode_t) -> c_int {
+    // SAFETY: the caller's.
+    unsafe { open(path, libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC, mode) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn creat64(path: *const c_char, mode: mode_t) -> c_int {
+    // SAFETY: the caller's.
+    unsafe { creat(path, mode) }
+}
+
+macro_rules! fopen {
+    ($($text:literal $name:ident;)*) => {$(
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(path: *const c_char, mode: *const c_char) -> *mut FILE {
+            let real = next!($text, fn(*const c_char, *const c_char) -> *mut FILE);
+            // SAFETY: the caller's.
+            unsafe {
+                let Some(found) = procfs::find(libc::AT_FDCWD, path) else { return real(path, mode) };
+                let stream = real(found.path.as_c_str().as_ptr(), mode);
+                // Nothing is read yet: the stream's descriptor may still become another file.
+                let kind = CStr::from_ptr(mode).to_bytes();
+                if !stream.is_null() && kind.first() == Some(&b'r') && !kind.contains(&b'+') {
+                    let cloexec = if kind.contains(&b'e') { libc::O_CLOEXEC } else { 0 };
+                    procfs::opened(&found, libc::fileno(stream), libc::O_RDONLY | cloexec);
+                }
+                stream
+            }
+        }
+    )*};
+}
+
+fopen! {
+    "fopen" fopen;
+    "fopen64" fopen64;
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn chdir(path: *const c_char) -> c_int {
+    // SAFETY: the caller's.
+    unsafe {
+        let found = procfs::find(libc::AT_FDCWD, path);
+        if found.is_some() {
+            procfs::notice_directory();
+        }
+        next!("chdir", fn(*const c_char) -> c_int)(path_of(&found, path))
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn getcwd(buffer: *mut c_char, size: size_t) -> *mut c_char {
+    // SAFETY: the caller's buffer of `size` bytes, or one that libc allocated with room for the path only.
+    unsafe {
+        let path = next!("getcwd", fn(*mut c_char, size_t) -> *mut c_char)(buffer, size);
+        if path.is_null() || !procfs::relative() {
+            return path;
+        }
+        let own = pod().and_then(|table| procfs::path::from_host(table, CStr::from_ptr(path).to_bytes()));
+        let Some(own) = own else { return path };
+        give_path(&own, path, if buffer.is_null() { None } else { Some(size) }, libc::ERANGE)
+    }
+}
+
+/// Returns `own` in place of `path`, which is the caller's of that size or was allocated by libc.
+unsafe fn give_path(own: &PathText, path: *mut c_char, size: Option<usize>, short: c_int) -> *mut c_char {
+    let bytes = own.as_c_str().to_bytes_with_nul();
+    // SAFETY: the caller's.
+    unsafe {
+        let to = match size {
+            Some(size) if size < bytes.len() => {
+                fail(short);
+                return core::ptr::null_mut();
+            }
+            Some(_) => path,
+            None => libc::realloc(path.cast(), bytes.len()).cast(),
+        };
+        if !to.is_null() {
+            core::ptr::copy_nonoverlapping(bytes.as_ptr().cast(), to, bytes.len());
+        }
+        to
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn realpath(path: *const c_char, resolved: *mut c_char) -> *mut c_char {
+    let real = next!("realpath", fn(*const c_char, *mut c_char) -> *mut c_char);
+    // SAFETY: the caller's; a buffer has PATH_MAX bytes (realpath(3)).
+    unsafe {
+        let Some(found) = procfs::find(libc::AT_FDCWD, path) else { return real(path, resolved) };
+        let path = real(found.path.as_c_str().as_ptr(), resolved);
+        if path.is_null() {
+            return path;
+        }
+        let own = pod().and_then(|table| procfs::path::from_host(table, CStr::from_ptr(path).to_bytes()));
+        let Some(own) = own else { return path };
+        give_path(&own, path, (!resolved.is_null()).then_some(4096), libc::ENAMETOOLONG)
+    }
+}
+
+/// readlink(2): what a link of /proc says, in the pod's names.
+unsafe fn link_of(found: Translated, buffer: *mut c_char, size: size_t, real: impl FnOnce(*const c_char) -> ssize_t) -> ssize_t {
+    if let Leads::Own { thread } = found.leads {
+        return copy_link(&procfs::own_link(thread), buffer, size);
+    }
+    let len = real(found.path.as_c_str().as_ptr());
+    // SAFETY: the kernel wrote so many bytes to the caller's buffer.
+    let own = usize::try_from(len).ok().and_then(|len| {
+        let link = unsafe { core::slice::from_raw_parts(buffer.cast::<u8>(), len) };
+        procfs::path::from_host(pod()?, link)
+    });
+    own.map_or(len, |own| copy_link(&own, buffer, size))
+}
+
+fn copy_link(link: &PathText, buffer: *mut c_char, size: size_t) -> ssize_t {
+    let len = link.as_bytes().len().min(size);
+    // SAFETY: the caller's buffer of `size` bytes.
+    unsafe { core::ptr::copy_nonoverlapping(link.as_bytes().as_ptr().cast(), buffer, len) };
+    len as ssize_t
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn readlink(path: *const c_char, buffer: *mut c_char, size: size_t) -> ssize_t {
+    let real = next!("readlink", fn(*const c_char, *mut c_char, size_t) -> ssize_t);
+    // SAFETY: the caller's.
+    unsafe {
+        match procfs::find(libc::AT_FDCWD, path) {
+            Some(found) => link_of(found, buffer, size, |path| real(path, buffer, size)),
+            None => real(path, buffer, size),
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn readlinkat(directory: c_int, path: *const c_char, buffer: *mut c_char, size: size_t) -> ssize_t {
+    let real = next!("readlinkat", fn(c_int, *const c_char, *mut c_char, size_t) -> ssize_t);
+    // SAFETY: the caller's.
+    unsafe {
+        match procfs::find(directory, path) {
+            Some(found) => link_of(found, buffer, size, |path| real(directory, path, buffer, size)),
+            None => real(directory, path, buffer, size),
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __readlink_chk(path: *const c_char, buffer: *mut c_char, size: size_t, _room: size_t) -> ssize_t {
+    // SAFETY: the caller's.
+    unsafe { readlink(path, buffer, size) }
+}
+
+unsafe fn listed(dir: *mut DIR, found: Option<Translated>) -> *mut DIR {
+    let Some(Leads::Listing(kind)) = found.map(|found| found.leads).filter(|_| !dir.is_null()) else { return dir };
+    procfs::notice_directory();
+    if !listing::register(dir, kind) {
+        // SAFETY: the stream that was just opened.
+        unsafe { libc::closedir(dir) };
+        fail(libc::EMFILE);
+        return core::ptr::null_mut();
+    }
+    dir
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn opendir(path: *const c_char) -> *mut DIR {
+    // SAFETY: the caller's.
+    unsafe {
+        let found = procfs::find(libc::AT_FDCWD, path);
+        let dir = next!("opendir", fn(*const c_char) -> *mut DIR)(path_of(&found, path));
+        listed(dir, found)
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fdopendir(fd: c_int) -> *mut DIR {
+    // SAFETY: the caller's.
+    unsafe {
+        let dir = next!("fdopendir", fn(c_int) -> *mut DIR)(fd);
+        let Some(table) = pod().filter(|_| !dir.is_null() && procfs::relative()) else { return dir };
+        let host = procfs::descriptor(fd);
+        let own = procfs::path::from_host(table, host.as_bytes()).unwrap_or(host);
+        listed(dir, procfs::path::translate(table, own.as_bytes()))
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn closedir(dir: *mut DIR) -> c_int {
+    listing::forget(dir);
+    // SAFETY: the caller's.
+    unsafe { next!("closedir", fn(*mut DIR) -> c_int)(dir) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rewinddir(dir: *mut DIR) {
+    listing::rewind(dir);
+    // SAFETY: the caller's.
+    unsafe { next!("rewinddir", fn(*mut DIR))(dir) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn readdir(dir: *mut DIR) -> *mut dirent64 {
+    // SAFETY: the caller's. On 64 bit both functions have one structure.
+    listing::next(dir, || unsafe { next!("readdir64", fn(*mut DIR) -> *mut dirent64)(dir) })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn readdir64(dir: *mut DIR) -> *mut dirent64 {
+    // SAFETY: the caller's.
+    unsafe { readdir(dir) }
+}
