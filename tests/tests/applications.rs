@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -223,14 +224,16 @@ fn exim(names: Names, user: User) -> Result<()> {
     let configuration = pod.write(
         "exim.conf",
         &format!(
-            "primary_hostname = pod.test\ndomainlist local = pod.test\nspool_directory = {dir}/spool\nlog_file_path = {dir}/log-%s\n\
+            "primary_hostname = pod.test\ndomainlist local = pod.test\nspool_directory = {dir}/spool\nlog_file_path = {dir}/spool/log-%s\n\
              pid_file_path = {dir}/pid\ndaemon_smtp_ports = {port}\nlocal_interfaces = 127.0.0.1\nqueue_only = true\nkeep_environment =\n\
              never_users =\nacl_smtp_rcpt = accept_all\ntls_advertise_hosts =\nbegin acl\naccept_all:\n  accept\nbegin routers\nlocal:\n  driver = accept\n  \
-             domains = +local\n  transport = box\nbegin transports\nbox:\n  driver = appendfile\n  file = {dir}/box-$local_part_data\n  \
-             create_file = anywhere\n  user = root\n  group = root\nbegin retry\n* * F,1h,1m\nbegin rewrite\n"
-        )
-        .replace("$local_part_data", "all"),
+             domains = +local\n  transport = box\nbegin transports\nbox:\n  driver = appendfile\n  file = {dir}/mail/box\n  \
+             create_file = anywhere\n  user = mail\n  group = mail\nbegin retry\n* * F,1h,1m\nbegin rewrite\n"
+        ),
     )?;
+    // exim delivers to mailboxes as a user of its own, never as root.
+    std::fs::create_dir(pod.directory.join("mail"))?;
+    std::fs::set_permissions(pod.directory.join("mail"), std::fs::Permissions::from_mode(0o777))?;
     let exim = "/usr/sbin/exim4";
     pod.start(&[exim, "-C", &configuration, "-bdf"])?;
     eventually("exim listens", || TcpStream::connect(("127.0.0.1", port)).is_ok())?;
@@ -254,8 +257,8 @@ fn exim(names: Names, user: User) -> Result<()> {
         drop(smtp);
         pod.start(&[exim, "-C", &configuration, "-qff"])?;
         for message in 0..3 {
-            eventually("the mail is in the mailbox", || pod.read("box-all").contains(&format!("body {round}.{message} of the mail")))
-                .with_context(|| pod.read("log-main"))?;
+            eventually("the mail is in the mailbox", || pod.read("mail/box").contains(&format!("body {round}.{message} of the mail")))
+                .with_context(|| pod.read("spool/log-main"))?;
         }
         eventually("the queue is empty", || queued(&pod) == 0)?;
     }
