@@ -115,6 +115,15 @@ macro_rules! kinds {
 
 kinds! {
     Unsupported => unsupported,
+    ProcFile => proc_file,
+    Regular => regular,
+    Pipe => pipe,
+    Eventfd => eventfd,
+    Timerfd => timerfd,
+    Signalfd => signalfd,
+    Pidfd => pidfd,
+    // the last: what no other kind knows of devices is refused here
+    Device => device,
 }
 
 /// Owner of the signals of a description (F_SETOWN_EX, F_SETSIG of fcntl(2)).
@@ -133,6 +142,9 @@ pub struct Owner {
 pub struct DescriptionRecord {
     pub id: u32,
     pub owner: Option<Owner>,
+    /// O_ASYNC: the owner is told of input and output.
+    #[serde(default)]
+    pub asynchronous: bool,
     pub description: Description,
 }
 
@@ -241,22 +253,37 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         }
         section.tables.push(table);
     }
-    let mut next = 0;
-    while next < seen.len() {
-        // a capture function may add descriptions found in flight; the one at hand leaves the list meanwhile
-        let placeholder = Seen {
-            id: next as u32,
-            fd: seen[next].fd.try_clone().doing(|| "duplicate a descriptor".into())?,
-            ..copy(&seen[next])
-        };
-        let proc = crate::proc::Proc::duplicate(&cx.proc).doing(|| "duplicate /proc".into())?;
-        let mut flight = InFlight { seen: &mut seen, order: &mut order, proc };
-        let description = capture_one(&placeholder, cx, &mut flight)?;
-        let owner = capture_owner(&placeholder, cx)?;
-        section.descriptions.push(DescriptionRecord { id: next as u32, owner, description });
-        next += 1;
-    }
+    section.descriptions = describe(&mut seen, &mut order, cx)?;
     cx.section("descriptors", &section)
+}
+
+/// Records every description seen, and those found in flight meanwhile.
+///
+/// Sockets come first: what is in flight in their queues may be the other end of a pipe, or watched by an epoll set.
+fn describe(seen: &mut Vec<Seen>, order: &mut Vec<usize>, cx: &mut Capture) -> Result<Vec<DescriptionRecord>> {
+    let mut records: Vec<Option<DescriptionRecord>> = Vec::new();
+    for sockets in [true, false] {
+        let mut next = 0;
+        while next < seen.len() {
+            records.resize_with(seen.len(), || None);
+            if records[next].is_none() && (seen[next].kind() == libc::S_IFSOCK || !sockets) {
+                records[next] = Some(describe_one(next, seen, order, cx)?);
+            }
+            next += 1;
+        }
+    }
+    Ok(records.into_iter().flatten().collect())
+}
+
+fn describe_one(index: usize, seen: &mut Vec<Seen>, order: &mut Vec<usize>, cx: &mut Capture) -> Result<DescriptionRecord> {
+    // a capture function may add descriptions found in flight, so it gets a copy of the one at hand
+    let at_hand = copy(&seen[index]);
+    let proc = crate::proc::Proc::duplicate(&cx.proc).doing(|| "duplicate /proc".into())?;
+    let mut flight = InFlight { seen, order, proc };
+    let description = capture_one(&at_hand, cx, &mut flight)?;
+    let owner = capture_owner(&at_hand, cx)?;
+    let asynchronous = at_hand.status_flags() & libc::O_ASYNC != 0;
+    Ok(DescriptionRecord { id: index as u32, owner, asynchronous, description })
 }
 
 fn copy(seen: &Seen) -> Seen {
@@ -358,6 +385,9 @@ pub fn settle(cx: &mut Nascent) -> Result<()> {
         if let Some(owner) = &record.owner {
             restore_owner(cx, record.id, owner)?;
         }
+        if record.asynchronous {
+            restore_asynchronous(cx, record.id)?;
+        }
     }
     Ok(())
 }
@@ -366,6 +396,15 @@ fn restore_owner(cx: &mut Nascent, id: u32, owner: &Owner) -> Result<()> {
     let host = if owner.id == 0 { 0 } else { cx.host_ids.get(&owner.id).copied().unwrap_or(0) };
     let fd = cx.descriptions.fd(id)?;
     crate::sys::files::set_owner(fd, owner.kind, host, owner.signal).doing(|| format!("set the signal owner of open file {id}"))
+}
+
+/// Sets O_ASYNC in a holder: the signal's si_fd is the number used in this call.
+fn restore_asynchronous(cx: &mut Nascent, id: u32) -> Result<()> {
+    let fd = cx.descriptions.fd(id)?;
+    let flags = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFL).doing(|| format!("read the flags of open file {id}"))?;
+    let Some((vpid, number)) = cx.descriptions.holder(id) else { return Ok(()) };
+    let arguments = [number as u64, libc::F_SETFL as u64, (flags | libc::O_ASYNC) as u64];
+    cx.process_mut(vpid)?.call("set O_ASYNC of a descriptor", libc::SYS_fcntl, arguments).map(drop)
 }
 
 /// At most this many descriptors travel in one message (SCM_MAX_FD).
@@ -430,4 +469,82 @@ pub fn hand_over(process: &mut super::NascentProcess, sender: BorrowedFd<'_>, fd
         )));
     }
     Ok(numbers)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    //! A round trip within one process: descriptors of ours are captured, and opened again.
+    use super::*;
+    use crate::image::{ImageReader, ImageWriter, ManifestBuilder};
+    use crate::proc::Proc;
+
+    /// A capture without processes.
+    pub(crate) fn empty_capture(image: &std::path::Path) -> Capture {
+        Capture {
+            proc: Proc::open().unwrap(),
+            processes: Vec::new(),
+            virtual_ids: Default::default(),
+            outside: Default::default(),
+            closed_connections: Vec::new(),
+            kernel_names: false,
+            leave_running: false,
+            pod_name: "test".into(),
+            writer: ImageWriter::create(image).unwrap(),
+            manifest: ManifestBuilder::default(),
+            stash: Default::default(),
+        }
+    }
+
+    /// Captures duplicates of the given descriptors; equal descriptions become one.
+    pub(crate) fn capture_own(cx: &mut Capture, fds: &[BorrowedFd<'_>]) -> Result<(Vec<u32>, Vec<DescriptionRecord>)> {
+        let (mut seen, mut order) = (Vec::new(), Vec::new());
+        let mut ids = Vec::new();
+        let proc = Proc::duplicate(&cx.proc).unwrap();
+        for fd in fds {
+            let holder = Holder { pid: own_pid(), vpid: 2, fd: fd.as_raw_fd() };
+            ids.push(identify(&mut seen, &mut order, &proc, fd.try_clone_to_owned().unwrap(), Some(holder))?);
+        }
+        Ok((ids, describe(&mut seen, &mut order, cx)?))
+    }
+
+    pub(crate) fn nascent(capture: Capture, image: &std::path::Path, descriptions: Vec<DescriptionRecord>) -> Nascent {
+        capture.writer.finish(capture.manifest).unwrap();
+        let (reader, manifest) = ImageReader::open(image).unwrap();
+        Nascent {
+            proc: capture.proc,
+            reader,
+            manifest,
+            processes: Vec::new(),
+            host_ids: capture.virtual_ids.iter().map(|(host, vpid)| (*vpid, *host)).collect(),
+            kernel_names: false,
+            pod_name: "test".into(),
+            sender: std::fs::File::open("/dev/null").unwrap().into(),
+            descriptions: Descriptions::new(Section { tables: Vec::new(), descriptions }).unwrap(),
+            stash: Default::default(),
+        }
+    }
+
+    /// Captures, lets `between` happen, and opens again.
+    pub(crate) fn round_trip(fds: Vec<OwnedFd>, between: impl FnOnce()) -> Vec<OwnedFd> {
+        let directory = tempfile::tempdir().unwrap();
+        let image = directory.path().join("image");
+        let mut cx = empty_capture(&image);
+        cx.virtual_ids.insert(own_pid(), 2);
+        let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        let (ids, records) = capture_own(&mut cx, &borrowed).unwrap();
+        drop(borrowed);
+        drop(fds);
+        between();
+        let mut cx = nascent(cx, &image, records);
+        let opened = ids.iter().map(|id| cx.description(*id).unwrap().try_clone_to_owned().unwrap()).collect();
+        super::super::file_object::finish(&mut cx).unwrap();
+        opened
+    }
+
+    /// What capturing a descriptor is refused with.
+    pub(crate) fn refusal(fd: BorrowedFd<'_>) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let mut cx = empty_capture(&directory.path().join("image"));
+        capture_own(&mut cx, &[fd]).expect_err("refused").to_string()
+    }
 }

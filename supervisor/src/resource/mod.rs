@@ -11,8 +11,16 @@
 
 pub mod capture;
 pub mod descriptor;
+mod device;
+mod eventfd;
 pub mod file_object;
 mod ghost;
+mod pidfd;
+mod pipe;
+mod proc_file;
+mod regular;
+mod signalfd;
+mod timerfd;
 pub mod nascent;
 mod unsupported;
 

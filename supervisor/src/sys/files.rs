@@ -1,4 +1,4 @@
-//! fcntl(2) requests that nix lacks.
+//! fcntl(2) requests and other calls on files that nix lacks.
 use super::check;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -46,4 +46,11 @@ pub fn set_owner(fd: BorrowedFd<'_>, kind: i32, id: i32, signal: i32) -> io::Res
     check(unsafe { libc::fcntl(fd.as_raw_fd(), F_SETOWN_EX, owner.as_ptr()) }.into())?;
     // SAFETY: no pointers.
     check(unsafe { libc::fcntl(fd.as_raw_fd(), F_SETSIG, signal) }.into()).map(drop)
+}
+
+/// tee(2): copies all that is in one pipe to another, without taking it.
+pub fn tee(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<usize> {
+    // SAFETY: no pointers.
+    let n = unsafe { libc::tee(from.as_raw_fd(), to.as_raw_fd(), i32::MAX as usize, libc::SPLICE_F_NONBLOCK) };
+    check(n as libc::c_long).map(|n| n as usize)
 }
