@@ -30,13 +30,14 @@ pub(super) struct EngineRun {
     pub(super) task: Task,
     /// The connection that asked for it.
     pub(super) client: u64,
+    pid: i32,
     output: ChildStdout,
     buffer: Vec<u8>,
     /// Its last word.
     pub(super) outcome: Option<Line>,
 }
 
-fn start(verb: &str, request: &impl Serialize) -> std::io::Result<ChildStdout> {
+fn start(verb: &str, request: &impl Serialize) -> std::io::Result<(i32, ChildStdout)> {
     let text = serde_json::to_vec(request)?;
     let mut child = Command::new("/proc/self/exe")
         .arg0("autopod")
@@ -47,13 +48,20 @@ fn start(verb: &str, request: &impl Serialize) -> std::io::Result<ChildStdout> {
     // A request is smaller than a pipe, or the engine reads on: it reads to the end before anything else.
     child.stdin.take().ok_or(std::io::ErrorKind::BrokenPipe)?.write_all(&text)?;
     // It is reaped with all other children.
-    child.stdout.take().ok_or_else(|| std::io::ErrorKind::BrokenPipe.into())
+    let output = child.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
+    Ok((child.id() as i32, output))
 }
 
 impl EngineRun {
     /// Starts an engine.
     pub(super) fn start(verb: &str, request: &impl Serialize, task: Task, client: u64) -> std::io::Result<Self> {
-        Ok(Self { task, client, output: start(verb, request)?, buffer: Vec::new(), outcome: None })
+        let (pid, output) = start(verb, request)?;
+        Ok(Self { task, client, pid, output, buffer: Vec::new(), outcome: None })
+    }
+
+    /// Its process id.
+    pub(super) fn pid(&self) -> i32 {
+        self.pid
     }
 
     /// Reads what the engine has written; `None` once it has closed its output.
@@ -85,7 +93,7 @@ impl AsFd for EngineRun {
 pub(super) fn read_section(request: &SectionRequest) -> Result<PodSection, Error> {
     let failed = |e: std::io::Error| Error::Refused(format!("cannot start an engine: {e}"));
     let mut last = None;
-    for line in BufReader::new(start("section", request).map_err(failed)?).lines() {
+    for line in BufReader::new(start("section", request).map_err(failed)?.1).lines() {
         last = serde_json::from_str(&line.map_err(failed)?).ok();
     }
     match last {

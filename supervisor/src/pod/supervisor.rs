@@ -457,12 +457,33 @@ impl Supervisor {
 
     /// After the end of init.
     fn init_gone(&mut self) {
+        self.end_orphans();
         self.clear_runtime();
         for index in (0..self.waits.len()).rev() {
             self.process_ended(index);
         }
         if let Some(stopping) = self.stopping.take() {
             self.answer(stopping.client, &Answer::Done);
+        }
+    }
+
+    /// A pid namespace ends with its init. Under shim names, what an init that was killed leaves behind has become our
+    /// children: nobody could find them, or give them names, without it.
+    fn end_orphans(&self) {
+        let engine = self.engine.as_ref().map(EngineRun::pid);
+        let me = std::process::id() as i32;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < deadline {
+            let all = members::descendants(me);
+            let spared = |stat: &members::Stat| stat.state == 'Z' || engine.is_some_and(|pid| members::belongs(stat.pid, pid));
+            let left: Vec<i32> = all.into_values().filter(|stat| !spared(stat)).map(|stat| stat.pid).collect();
+            if left.is_empty() {
+                break;
+            }
+            for pid in left {
+                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 

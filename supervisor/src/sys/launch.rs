@@ -53,10 +53,12 @@ fn require_single_thread() -> Result<(), Errno> {
 /// Every signal back to its default action, none blocked, and no alternate stack: the state a program
 /// expects at exec, and what a seed has to have since it does not exec at once.
 pub fn reset_signals() {
+    // The kernel's struct sigaction, all zero: SIG_DFL, no flags, nothing blocked.
+    let default = [0u64; 4];
     for signal in 1..=64 {
-        // SAFETY: SIG_DFL installs no code. SIGKILL, SIGSTOP and the C library's own two signals
-        // answer EINVAL, and they have no handler of ours.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: SIG_DFL installs no code. A raw call, since the C library refuses its own two signals, 32 and
+        // 33, and a caller may have left them ignored. SIGKILL and SIGSTOP answer EINVAL, and need nothing.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null_mut::<u64>(), 8) };
     }
     let disabled = libc::stack_t { ss_sp: std::ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: 0 };
     // SAFETY: this does not run on the alternate stack, which therefore may be disabled.
