@@ -7,6 +7,7 @@ use super::supervisor::{Begin, Begun, take_lock};
 use super::{Error, registry, socket};
 use crate::sys::passing;
 use nix::sys::socket::SockType;
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -16,20 +17,13 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Variables of the caller that a supervisor needs. It takes no others: what it has can be read in init's
+/// Whether a supervisor needs this variable of its caller. It takes no others: what it has can be read in init's
 /// /proc/1/environ inside the pod.
-const KEPT_VARIABLES: [&str; 10] = [
-    "AUTOPOD_HOME",
-    "AUTOPOD_SHIM",
-    "AUTOPOD_KEY",
-    "HOME",
-    "PATH",
-    "RUST_LOG",
-    "RUST_BACKTRACE",
-    "XDG_RUNTIME_DIR",
-    "XDG_STATE_HOME",
-    "XDG_CONFIG_HOME",
-];
+fn is_kept(variable: &OsStr) -> bool {
+    let Some(name) = variable.to_str() else { return false };
+    let ours = name.starts_with("AUTOPOD_") && !["AUTOPOD_POD", "AUTOPOD_TABLE"].contains(&name);
+    ours || name.starts_with("XDG_") || ["HOME", "PATH", "RUST_LOG", "RUST_BACKTRACE"].contains(&name)
+}
 
 /// How long a supervisor may take to come up or to go.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -220,7 +214,7 @@ fn start_supervisor(roots: &Roots, pod: &str, begin: &Begin) -> Result<Begun, Er
         let mut command = Command::new("/proc/self/exe");
         // This may be autopod-run, which tells by this name that it is not to be itself.
         command.arg0("autopod").args(["supervise", pod]).env_clear();
-        command.envs(KEPT_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command.envs(std::env::vars_os().filter(|(name, _)| is_kept(name)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_file.try_clone()?);
         let mut child = command.spawn()?;
         let text = serde_json::to_vec(begin)?;
