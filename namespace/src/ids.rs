@@ -18,6 +18,9 @@ const SESSION: u32 = 1 << 30;
 const RESERVED: u32 = 1 << 29;
 const HOST: u32 = ID_SPACE as u32 - 1;
 
+/// A sweep passes over ids that were given so recently: somebody may still ask who they were.
+const YOUNG: u32 = 256;
+
 /// The kernel begins again at RESERVED_PIDS after a wrap (kernel/pid.c).
 const AFTER_WRAP: u32 = 300;
 
@@ -219,15 +222,15 @@ impl Table {
         self.layout().used.0[id.index() / 64].fetch_and(!(1 << (id.index() % 64)), AcqRel);
     }
 
-    /// The task `host` was waited for. `group_remains`: kill(-host, 0) did not say ESRCH. Its id stays taken while it
-    /// names a group or session, as in the kernel.
-    pub fn reaped(&self, host: HostId, group_remains: bool) {
-        let Some(id) = self.virtual_of(host) else { return };
-        let entry = &self.layout().host.0[id.index()];
-        if group_remains || entry.load(Acquire) & SESSION != 0 {
-            entry.fetch_or(REAPED, AcqRel);
-        } else {
-            self.remove(id);
+    /// The task `host` was waited for. Its id names no task any more; it goes on naming a group or session, and the sender
+    /// of signals that are still pending, until a sweep finds that none of that is left.
+    pub fn reaped(&self, host: HostId) {
+        if let Some(id) = self.virtual_of(host) {
+            let entry = &self.layout().host.0[id.index()];
+            let seen = entry.load(Acquire);
+            if seen & HOST == host.raw() as u32 {
+                let _ = entry.compare_exchange(seen, seen | REAPED, AcqRel, Relaxed);
+            }
         }
     }
 
@@ -278,8 +281,7 @@ impl Table {
         })
     }
 
-    /// Looks at the next `count` pairs in turn and takes out those for which `in_use` says no: ids of threads that ended,
-    /// and of processes that nobody waited for. A little with every id that is given keeps the table in proportion.
+    /// Looks at the next `count` pairs in turn and takes out those for which `in_use` says no: ids of tasks that ended. A little with every id that is given keeps the table in proportion.
     pub fn sweep(&self, count: usize, in_use: impl Fn(Ids) -> bool) {
         for _ in 0..count {
             let from = self.header().sweep_cursor.load(Relaxed);
@@ -288,7 +290,10 @@ impl Table {
                 return;
             };
             self.header().sweep_cursor.store(ids.virtual_id.raw() as u32 + 1, Relaxed);
-            if !in_use(ids) && self.entry(ids.virtual_id.raw() as u32) == Some(ids) {
+            let (id, limit) = (ids.virtual_id.raw() as u32, self.header().id_limit.load(Relaxed));
+            let next = self.next_id();
+            let age = if next > id { next - id } else { limit.saturating_sub(id) + next };
+            if age > YOUNG && !in_use(ids) && self.entry(ids.virtual_id.raw() as u32) == Some(ids) {
                 self.remove(ids.virtual_id);
             }
         }

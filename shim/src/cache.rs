@@ -113,9 +113,9 @@ pub fn reserve(table: Table) -> Option<Reservation> {
     let reservation = table.reserve()?;
     table.sweep(2, |ids| {
         let host = ids.host.raw();
-        // SAFETY: signal 0 only asks; ESRCH is the answer when neither a task nor a group has the id.
-        let (task, group) = unsafe { (call!(libc::SYS_kill, host, 0), call!(libc::SYS_kill, -host as isize, 0)) };
-        task != -libc::ESRCH as isize || group != -libc::ESRCH as isize || ids.session
+        // SAFETY: signal 0 only asks; ESRCH is the answer when no task, or no group, has the id.
+        let there = |id: isize| unsafe { call!(libc::SYS_kill, id, 0) } != -libc::ESRCH as isize;
+        ids.session || !ids.reaped && there(host as isize) || there(-host as isize)
     });
     let words = tls::get();
     words.reserver.set(raw_pid());

@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_group_outlives_its_leader_and_the_leader_is_gone() {
         let table = table();
-        table.reaped(HostId::new(7000).unwrap(), true);
+        table.reaped(HostId::new(7000).unwrap());
         assert_eq!(task(table, 7), Err(libc::ESRCH));
         assert_eq!(group(table, 7), Ok(7000));
         assert_eq!(back(table, 7000), 7);

@@ -51,25 +51,25 @@ pub unsafe fn raw_execveat(directory: c_int, path: *const c_char, argv: Vector, 
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn execve(path: *const c_char, argv: Vector, envp: Vector) -> c_int {
+pub unsafe extern "C-unwind" fn execve(path: *const c_char, argv: Vector, envp: Vector) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { raw_execveat(libc::AT_FDCWD, path, argv, envp, 0) }) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn execv(path: *const c_char, argv: Vector) -> c_int {
+pub unsafe extern "C-unwind" fn execv(path: *const c_char, argv: Vector) -> c_int {
     // SAFETY: the caller's.
     unsafe { execve(path, argv, environ) }
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn execveat(directory: c_int, path: *const c_char, argv: Vector, envp: Vector, flags: c_int) -> c_int {
+pub unsafe extern "C-unwind" fn execveat(directory: c_int, path: *const c_char, argv: Vector, envp: Vector, flags: c_int) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { raw_execveat(directory, path, argv, envp, flags) }) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fexecve(fd: c_int, argv: Vector, envp: Vector) -> c_int {
+pub unsafe extern "C-unwind" fn fexecve(fd: c_int, argv: Vector, envp: Vector) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { raw_execveat(fd, c"".as_ptr(), argv, envp, libc::AT_EMPTY_PATH) }) as c_int
 }
@@ -92,7 +92,7 @@ unsafe fn search(file: &CStr, mut try_one: impl FnMut(*const c_char) -> bool) {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn execvpe(file: *const c_char, argv: Vector, envp: Vector) -> c_int {
+pub unsafe extern "C-unwind" fn execvpe(file: *const c_char, argv: Vector, envp: Vector) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         if pod().is_none() || file.is_null() {
@@ -137,7 +137,7 @@ unsafe fn script(path: *const c_char, argv: Vector, envp: Vector) -> isize {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn execvp(file: *const c_char, argv: Vector) -> c_int {
+pub unsafe extern "C-unwind" fn execvp(file: *const c_char, argv: Vector) -> c_int {
     // SAFETY: the caller's.
     unsafe { execvpe(file, argv, environ) }
 }
@@ -148,7 +148,7 @@ macro_rules! variadic_exec {
     ($($name:ident => $array:ident;)*) => {$(
         #[unsafe(no_mangle)]
         #[unsafe(naked)]
-        pub unsafe extern "C" fn $name(path: *const c_char, first: *const c_char) -> c_int {
+        pub unsafe extern "C-unwind" fn $name(path: *const c_char, first: *const c_char) -> c_int {
             naked_asm!(
                 "pop r10",
                 "push r9",
@@ -197,7 +197,7 @@ pub struct Attributes {
 
 const _: () = assert!(size_of::<Attributes>() == size_of::<libc::posix_spawnattr_t>());
 
-type Spawn = unsafe extern "C" fn(*mut pid_t, *const c_char, *const c_void, *const Attributes, Vector, Vector) -> c_int;
+type Spawn = unsafe extern "C-unwind" fn(*mut pid_t, *const c_char, *const c_void, *const Attributes, Vector, Vector) -> c_int;
 
 /// posix_spawn(3) makes its child inside of libc, where no hook of ours runs: its names are given before and after.
 unsafe fn spawn(real: Spawn, id: *mut pid_t, path: *const c_char, actions: *const c_void, attributes: *const Attributes, argv: Vector, envp: Vector) -> c_int {
@@ -240,7 +240,7 @@ unsafe fn refused(table: Option<Table>, path: *const c_char) -> bool {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn posix_spawn(
+pub unsafe extern "C-unwind" fn posix_spawn(
     id: *mut pid_t, path: *const c_char, actions: *const c_void, attributes: *const Attributes, argv: Vector, envp: Vector,
 ) -> c_int {
     let real = next!("posix_spawn", fn(*mut pid_t, *const c_char, *const c_void, *const Attributes, Vector, Vector) -> c_int);
@@ -249,7 +249,7 @@ pub unsafe extern "C" fn posix_spawn(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn posix_spawnp(
+pub unsafe extern "C-unwind" fn posix_spawnp(
     id: *mut pid_t, file: *const c_char, actions: *const c_void, attributes: *const Attributes, argv: Vector, envp: Vector,
 ) -> c_int {
     let real = next!("posix_spawnp", fn(*mut pid_t, *const c_char, *const c_void, *const Attributes, Vector, Vector) -> c_int);

@@ -88,7 +88,7 @@ macro_rules! fcntl {
     ($($name:ident $text:literal;)*) => {$(
         /// (Variadic; on x86-64 a fixed arity reads the same places.)
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(fd: c_int, command: c_int, argument: usize) -> c_int {
+        pub unsafe extern "C-unwind" fn $name(fd: c_int, command: c_int, argument: usize) -> c_int {
             // SAFETY: the caller's.
             unsafe {
                 match raw_fcntl(fd, command, argument) {
@@ -120,14 +120,14 @@ pub fn notice_signalfd() {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn signalfd(fd: c_int, mask: *const sigset_t, flags: c_int) -> c_int {
+pub unsafe extern "C-unwind" fn signalfd(fd: c_int, mask: *const sigset_t, flags: c_int) -> c_int {
     notice_signalfd();
     // SAFETY: the caller's.
     unsafe { next!("signalfd", fn(c_int, *const sigset_t, c_int) -> c_int)(fd, mask, flags) }
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, len: size_t) -> ssize_t {
+pub unsafe extern "C-unwind" fn read(fd: c_int, buffer: *mut c_void, len: size_t) -> ssize_t {
     // SAFETY: the caller's.
     unsafe {
         let count = next!("read", fn(c_int, *mut c_void, size_t) -> ssize_t)(fd, buffer, len);

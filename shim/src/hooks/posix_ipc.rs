@@ -32,7 +32,7 @@ unsafe fn host_name(name: *const c_char) -> Result<Option<PathText>, i32> {
 macro_rules! named {
     ($($text:literal $name:ident($($argument:ident: $type:ty),*) -> $result:ty, $failed:expr;)*) => {$(
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(name: *const c_char $(, $argument: $type)*) -> $result {
+        pub unsafe extern "C-unwind" fn $name(name: *const c_char $(, $argument: $type)*) -> $result {
             // SAFETY: the caller's.
             unsafe {
                 match host_name(name) {

@@ -20,7 +20,7 @@ fn path_of(found: &Option<Translated>, given: *const c_char) -> *const c_char {
 macro_rules! with_path {
     ($($text:literal $name:ident($path:ident $(, $argument:ident: $type:ty)*) -> $result:ty;)*) => {$(
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name($path: *const c_char $(, $argument: $type)*) -> $result {
+        pub unsafe extern "C-unwind" fn $name($path: *const c_char $(, $argument: $type)*) -> $result {
             // SAFETY: the caller's.
             unsafe {
                 let found = procfs::find(libc::AT_FDCWD, $path);
@@ -34,7 +34,7 @@ macro_rules! with_path {
 macro_rules! with_path_at {
     ($($text:literal $name:ident($directory:ident, $path:ident $(, $argument:ident: $type:ty)*) -> $result:ty;)*) => {$(
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name($directory: c_int, $path: *const c_char $(, $argument: $type)*) -> $result {
+        pub unsafe extern "C-unwind" fn $name($directory: c_int, $path: *const c_char $(, $argument: $type)*) -> $result {
             // SAFETY: the caller's. A translated path is absolute, so that the directory does not matter.
             unsafe {
                 let found = procfs::find($directory, $path);
@@ -89,7 +89,7 @@ with_path_at! {
 macro_rules! xstat {
     ($($text:literal $name:ident;)*) => {$(
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(version: c_int, path: *const c_char, buffer: *mut Stat) -> c_int {
+        pub unsafe extern "C-unwind" fn $name(version: c_int, path: *const c_char, buffer: *mut Stat) -> c_int {
             // SAFETY: the caller's.
             unsafe {
                 let found = procfs::find(libc::AT_FDCWD, path);
@@ -107,7 +107,7 @@ xstat! {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn __fxstatat(version: c_int, directory: c_int, path: *const c_char, buffer: *mut Stat, flags: c_int) -> c_int {
+pub unsafe extern "C-unwind" fn __fxstatat(version: c_int, directory: c_int, path: *const c_char, buffer: *mut Stat, flags: c_int) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         let found = procfs::find(directory, path);
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn __fxstatat(version: c_int, directory: c_int, path: *con
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn __fxstatat64(version: c_int, directory: c_int, path: *const c_char, buffer: *mut Stat, flags: c_int) -> c_int {
+pub unsafe extern "C-unwind" fn __fxstatat64(version: c_int, directory: c_int, path: *const c_char, buffer: *mut Stat, flags: c_int) -> c_int {
     // SAFETY: the caller's; the structures are the same on 64 bit.
     unsafe { __fxstatat(version, directory, path, buffer, flags) }
 }
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn __fxstatat64(version: c_int, directory: c_int, path: *c
 macro_rules! with_paths {
     ($($text:literal $name:ident;)*) => {$(
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(from: *const c_char, to: *const c_char) -> c_int {
+        pub unsafe extern "C-unwind" fn $name(from: *const c_char, to: *const c_char) -> c_int {
             // SAFETY: the caller's.
             unsafe {
                 let (old, new) = (procfs::find(libc::AT_FDCWD, from), procfs::find(libc::AT_FDCWD, to));
@@ -144,7 +144,7 @@ with_paths! {
 macro_rules! open {
     ($($text:literal $name:ident($($directory:ident)?);)*) => {$(
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name($($directory: c_int,)? path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
+        pub unsafe extern "C-unwind" fn $name($($directory: c_int,)? path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
             // SAFETY: the caller's.
             unsafe {
                 #[allow(unused_mut, unused_assignments)]
@@ -174,13 +174,13 @@ open! {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn creat(path: *const c_char, mode: mode_t) -> c_int {
+pub unsafe extern "C-unwind" fn creat(path: *const c_char, mode: mode_t) -> c_int {
     // SAFETY: the caller's.
     unsafe { open(path, libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC, mode) }
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn creat64(path: *const c_char, mode: mode_t) -> c_int {
+pub unsafe extern "C-unwind" fn creat64(path: *const c_char, mode: mode_t) -> c_int {
     // SAFETY: the caller's.
     unsafe { creat(path, mode) }
 }
@@ -188,7 +188,7 @@ pub unsafe extern "C" fn creat64(path: *const c_char, mode: mode_t) -> c_int {
 macro_rules! fopen {
     ($($text:literal $name:ident;)*) => {$(
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(path: *const c_char, mode: *const c_char) -> *mut FILE {
+        pub unsafe extern "C-unwind" fn $name(path: *const c_char, mode: *const c_char) -> *mut FILE {
             let real = next!($text, fn(*const c_char, *const c_char) -> *mut FILE);
             // SAFETY: the caller's.
             unsafe {
@@ -212,7 +212,7 @@ fopen! {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn chdir(path: *const c_char) -> c_int {
+pub unsafe extern "C-unwind" fn chdir(path: *const c_char) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         let found = procfs::find(libc::AT_FDCWD, path);
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn chdir(path: *const c_char) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn getcwd(buffer: *mut c_char, size: size_t) -> *mut c_char {
+pub unsafe extern "C-unwind" fn getcwd(buffer: *mut c_char, size: size_t) -> *mut c_char {
     // SAFETY: the caller's buffer of `size` bytes, or one that libc allocated with room for the path only.
     unsafe {
         let path = next!("getcwd", fn(*mut c_char, size_t) -> *mut c_char)(buffer, size);
@@ -258,7 +258,7 @@ unsafe fn give_path(own: &PathText, path: *mut c_char, size: Option<usize>, shor
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn realpath(path: *const c_char, resolved: *mut c_char) -> *mut c_char {
+pub unsafe extern "C-unwind" fn realpath(path: *const c_char, resolved: *mut c_char) -> *mut c_char {
     let real = next!("realpath", fn(*const c_char, *mut c_char) -> *mut c_char);
     // SAFETY: the caller's; a buffer has PATH_MAX bytes (realpath(3)).
     unsafe {
@@ -295,7 +295,7 @@ fn copy_link(link: &PathText, buffer: *mut c_char, size: size_t) -> ssize_t {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn readlink(path: *const c_char, buffer: *mut c_char, size: size_t) -> ssize_t {
+pub unsafe extern "C-unwind" fn readlink(path: *const c_char, buffer: *mut c_char, size: size_t) -> ssize_t {
     let real = next!("readlink", fn(*const c_char, *mut c_char, size_t) -> ssize_t);
     // SAFETY: the caller's.
     unsafe {
@@ -307,7 +307,7 @@ pub unsafe extern "C" fn readlink(path: *const c_char, buffer: *mut c_char, size
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn readlinkat(directory: c_int, path: *const c_char, buffer: *mut c_char, size: size_t) -> ssize_t {
+pub unsafe extern "C-unwind" fn readlinkat(directory: c_int, path: *const c_char, buffer: *mut c_char, size: size_t) -> ssize_t {
     let real = next!("readlinkat", fn(c_int, *const c_char, *mut c_char, size_t) -> ssize_t);
     // SAFETY: the caller's.
     unsafe {
@@ -319,7 +319,7 @@ pub unsafe extern "C" fn readlinkat(directory: c_int, path: *const c_char, buffe
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn __readlink_chk(path: *const c_char, buffer: *mut c_char, size: size_t, _room: size_t) -> ssize_t {
+pub unsafe extern "C-unwind" fn __readlink_chk(path: *const c_char, buffer: *mut c_char, size: size_t, _room: size_t) -> ssize_t {
     // SAFETY: the caller's.
     unsafe { readlink(path, buffer, size) }
 }
@@ -337,7 +337,7 @@ unsafe fn listed(dir: *mut DIR, found: Option<Translated>) -> *mut DIR {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn opendir(path: *const c_char) -> *mut DIR {
+pub unsafe extern "C-unwind" fn opendir(path: *const c_char) -> *mut DIR {
     // SAFETY: the caller's.
     unsafe {
         let found = procfs::find(libc::AT_FDCWD, path);
@@ -347,7 +347,7 @@ pub unsafe extern "C" fn opendir(path: *const c_char) -> *mut DIR {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fdopendir(fd: c_int) -> *mut DIR {
+pub unsafe extern "C-unwind" fn fdopendir(fd: c_int) -> *mut DIR {
     // SAFETY: the caller's.
     unsafe {
         let dir = next!("fdopendir", fn(c_int) -> *mut DIR)(fd);
@@ -359,27 +359,27 @@ pub unsafe extern "C" fn fdopendir(fd: c_int) -> *mut DIR {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn closedir(dir: *mut DIR) -> c_int {
+pub unsafe extern "C-unwind" fn closedir(dir: *mut DIR) -> c_int {
     listing::forget(dir);
     // SAFETY: the caller's.
     unsafe { next!("closedir", fn(*mut DIR) -> c_int)(dir) }
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rewinddir(dir: *mut DIR) {
+pub unsafe extern "C-unwind" fn rewinddir(dir: *mut DIR) {
     listing::rewind(dir);
     // SAFETY: the caller's.
     unsafe { next!("rewinddir", fn(*mut DIR))(dir) }
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn readdir(dir: *mut DIR) -> *mut dirent64 {
+pub unsafe extern "C-unwind" fn readdir(dir: *mut DIR) -> *mut dirent64 {
     // SAFETY: the caller's. On 64 bit both functions have one structure.
     listing::next(dir, || unsafe { next!("readdir64", fn(*mut DIR) -> *mut dirent64)(dir) })
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn readdir64(dir: *mut DIR) -> *mut dirent64 {
+pub unsafe extern "C-unwind" fn readdir64(dir: *mut DIR) -> *mut dirent64 {
     // SAFETY: the caller's.
     unsafe { readdir(dir) }
 }

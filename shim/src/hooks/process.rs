@@ -11,12 +11,12 @@ use crate::sys::errno::result;
 use crate::translate;
 
 #[unsafe(no_mangle)]
-pub extern "C" fn getpid() -> pid_t {
+pub extern "C-unwind" fn getpid() -> pid_t {
     cache::pid()
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn gettid() -> pid_t {
+pub extern "C-unwind" fn gettid() -> pid_t {
     cache::tid()
 }
 
@@ -59,27 +59,27 @@ pub unsafe fn raw_with_task(number: libc::c_long, mut arguments: [usize; 6], ind
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn getppid() -> pid_t {
+pub extern "C-unwind" fn getppid() -> pid_t {
     raw_own(libc::SYS_getppid) as pid_t
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn getpgrp() -> pid_t {
+pub extern "C-unwind" fn getpgrp() -> pid_t {
     raw_own(libc::SYS_getpgrp) as pid_t
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn getpgid(id: pid_t) -> pid_t {
+pub extern "C-unwind" fn getpgid(id: pid_t) -> pid_t {
     result(raw_of_task(libc::SYS_getpgid, id)) as pid_t
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn __getpgid(id: pid_t) -> pid_t {
+pub extern "C-unwind" fn __getpgid(id: pid_t) -> pid_t {
     getpgid(id)
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn getsid(id: pid_t) -> pid_t {
+pub extern "C-unwind" fn getsid(id: pid_t) -> pid_t {
     result(raw_of_task(libc::SYS_getsid, id)) as pid_t
 }
 
@@ -101,17 +101,17 @@ pub fn raw_setpgid(id: i32, group: i32) -> isize {
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn setpgid(id: pid_t, group: pid_t) -> c_int {
+pub extern "C-unwind" fn setpgid(id: pid_t, group: pid_t) -> c_int {
     result(raw_setpgid(id, group)) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn __setpgid(id: pid_t, group: pid_t) -> c_int {
+pub extern "C-unwind" fn __setpgid(id: pid_t, group: pid_t) -> c_int {
     setpgid(id, group)
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn setpgrp() -> c_int {
+pub extern "C-unwind" fn setpgrp() -> c_int {
     setpgid(0, 0)
 }
 
@@ -127,7 +127,7 @@ pub fn raw_setsid() -> isize {
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn setsid() -> pid_t {
+pub extern "C-unwind" fn setsid() -> pid_t {
     result(raw_setsid()) as pid_t
 }
 
@@ -188,7 +188,7 @@ with_task! {
 
 /// libc's returns 0 and clears what the kernel did not fill; the kernel returns how much it filled (sched_getaffinity(2)).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sched_getaffinity(id: pid_t, len: size_t, set: *mut cpu_set_t) -> c_int {
+pub unsafe extern "C-unwind" fn sched_getaffinity(id: pid_t, len: size_t, set: *mut cpu_set_t) -> c_int {
     // SAFETY: the caller's set of `len` bytes.
     unsafe {
         let filled = raw_with_task(libc::SYS_sched_getaffinity, [id as usize, len.min(i32::MAX as usize), set as usize, 0, 0, 0], 0);
@@ -220,13 +220,13 @@ pub unsafe fn raw_capabilities(number: libc::c_long, header: *mut [i32; 2], data
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn capget(header: *mut [i32; 2], data: *mut c_void) -> c_int {
+pub unsafe extern "C-unwind" fn capget(header: *mut [i32; 2], data: *mut c_void) -> c_int {
     // SAFETY: the caller's header and data.
     result(unsafe { raw_capabilities(libc::SYS_capget, header, data) }) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn capset(header: *mut [i32; 2], data: *mut c_void) -> c_int {
+pub unsafe extern "C-unwind" fn capset(header: *mut [i32; 2], data: *mut c_void) -> c_int {
     // SAFETY: the caller's header and data.
     result(unsafe { raw_capabilities(libc::SYS_capset, header, data) }) as c_int
 }
@@ -260,7 +260,7 @@ pub unsafe fn raw_ptrace(request: usize, id: i32, address: usize, data: usize) -
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ptrace(request: c_uint, id: pid_t, address: *mut c_void, data: *mut c_void) -> libc::c_long {
+pub unsafe extern "C-unwind" fn ptrace(request: c_uint, id: pid_t, address: *mut c_void, data: *mut c_void) -> libc::c_long {
     // PEEK requests return the word in memory at the kernel's interface, and as the result at libc's (ptrace(2)).
     if (libc::PTRACE_PEEKTEXT..=libc::PTRACE_PEEKUSER).contains(&request) {
         let mut word = 0usize;

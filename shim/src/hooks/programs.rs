@@ -48,7 +48,7 @@ unsafe impl Sync for Saved {}
 const _: () = assert!(size_of::<libc::sigaction>() == 152);
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn system(command: *const c_char) -> c_int {
+pub unsafe extern "C-unwind" fn system(command: *const c_char) -> c_int {
     if pod().is_none() {
         // SAFETY: the caller's.
         return unsafe { next!("system", fn(*const c_char) -> c_int)(command) };
@@ -110,7 +110,7 @@ static OPENED: [(AtomicPtr<FILE>, AtomicI32); STREAMS] =
 const TAKEN: *mut FILE = core::ptr::without_provenance_mut(1);
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn popen(command: *const c_char, mode: *const c_char) -> *mut FILE {
+pub unsafe extern "C-unwind" fn popen(command: *const c_char, mode: *const c_char) -> *mut FILE {
     if pod().is_none() {
         // SAFETY: the caller's.
         return unsafe { next!("popen", fn(*const c_char, *const c_char) -> *mut FILE)(command, mode) };
@@ -175,7 +175,7 @@ unsafe fn open_pipe(command: *const c_char, reads: bool, cloexec: bool, id: &Ato
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pclose(stream: *mut FILE) -> c_int {
+pub unsafe extern "C-unwind" fn pclose(stream: *mut FILE) -> c_int {
     // SAFETY: the caller's stream.
     unsafe {
         let opened = OPENED.iter().find(|(opened, _)| opened.load(Acquire) == stream && !stream.is_null());
@@ -188,7 +188,7 @@ pub unsafe extern "C" fn pclose(stream: *mut FILE) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn daemon(stay: c_int, keep: c_int) -> c_int {
+pub unsafe extern "C-unwind" fn daemon(stay: c_int, keep: c_int) -> c_int {
     if pod().is_none() {
         // SAFETY: no memory.
         return unsafe { next!("daemon", fn(c_int, c_int) -> c_int)(stay, keep) };
@@ -223,7 +223,7 @@ pub unsafe extern "C" fn daemon(stay: c_int, keep: c_int) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn login_tty(fd: c_int) -> c_int {
+pub unsafe extern "C-unwind" fn login_tty(fd: c_int) -> c_int {
     // SAFETY: plain calls on the caller's descriptor.
     unsafe {
         process::setsid();
@@ -241,7 +241,7 @@ pub unsafe extern "C" fn login_tty(fd: c_int) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn forkpty(controller: *mut c_int, name: *mut c_char, settings: *const libc::termios, size: *const libc::winsize) -> pid_t {
+pub unsafe extern "C-unwind" fn forkpty(controller: *mut c_int, name: *mut c_char, settings: *const libc::termios, size: *const libc::winsize) -> pid_t {
     // SAFETY: the caller's; openpty as forkpty(3) calls it.
     unsafe {
         let (mut ours, mut theirs) = (0, 0);

@@ -52,7 +52,7 @@ const NUMBERS: &[c_long] = &[
 /// where no frame of ours may be.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
-pub unsafe extern "C" fn syscall(number: c_long) -> c_long {
+pub unsafe extern "C-unwind" fn syscall(number: c_long) -> c_long {
     naked_asm!(
         "cmp rdi, 511",
         "ja 2f",

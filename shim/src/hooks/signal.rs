@@ -52,12 +52,12 @@ fn kill_all(table: Table, signal: i32) -> isize {
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn kill(id: pid_t, signal: c_int) -> c_int {
+pub extern "C-unwind" fn kill(id: pid_t, signal: c_int) -> c_int {
     result(raw_kill(id, signal)) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn killpg(group: pid_t, signal: c_int) -> c_int {
+pub extern "C-unwind" fn killpg(group: pid_t, signal: c_int) -> c_int {
     match group {
         i32::MIN..=-1 => fail(libc::EINVAL),
         // A group with the number 1 cannot be written as -1.
@@ -92,7 +92,7 @@ pub unsafe fn raw_with_thread(number: libc::c_long, mut arguments: [usize; 6]) -
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn tgkill(process: pid_t, thread: pid_t, signal: c_int) -> c_int {
+pub extern "C-unwind" fn tgkill(process: pid_t, thread: pid_t, signal: c_int) -> c_int {
     // SAFETY: tgkill touches no memory.
     result(unsafe { raw_with_thread(libc::SYS_tgkill, [process as usize, thread as usize, signal as usize, 0, 0, 0]) }) as c_int
 }
@@ -111,7 +111,7 @@ struct Queued {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sigqueue(id: pid_t, signal: c_int, value: sigval) -> c_int {
+pub unsafe extern "C-unwind" fn sigqueue(id: pid_t, signal: c_int, value: sigval) -> c_int {
     // SAFETY: no arguments.
     let (pid, uid) = unsafe { (call!(libc::SYS_getpid) as i32, call!(libc::SYS_getuid) as u32) };
     let info = Queued { signo: signal, errno: 0, code: libc::SI_QUEUE, pad: 0, pid, uid, value, rest: [0; 12] };
@@ -130,7 +130,7 @@ pub unsafe fn raw_sigqueueinfo(id: i32, signal: c_int, info: *const siginfo_t) -
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pidfd_send_signal(fd: c_int, signal: c_int, info: *mut siginfo_t, flags: c_uint) -> c_int {
+pub unsafe extern "C-unwind" fn pidfd_send_signal(fd: c_int, signal: c_int, info: *mut siginfo_t, flags: c_uint) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { call!(libc::SYS_pidfd_send_signal, fd, signal, info, flags) }) as c_int
 }
@@ -179,7 +179,7 @@ unsafe extern "C" fn deliver(signal: c_int, info: *mut siginfo_t, context: *mut 
 
 /// sigaction(2). Only handlers that look at the siginfo need ours in front of them.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sigaction(signal: c_int, new: *const Action, old: *mut Action) -> c_int {
+pub unsafe extern "C-unwind" fn sigaction(signal: c_int, new: *const Action, old: *mut Action) -> c_int {
     let real = next!("sigaction", fn(c_int, *const Action, *mut Action) -> c_int);
     let known = HANDLERS.get(signal as usize).filter(|_| pod().is_some());
     // SAFETY: the caller's structures.
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn sigaction(signal: c_int, new: *const Action, old: *mut 
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn __sigaction(signal: c_int, new: *const Action, old: *mut Action) -> c_int {
+pub unsafe extern "C-unwind" fn __sigaction(signal: c_int, new: *const Action, old: *mut Action) -> c_int {
     // SAFETY: the caller's.
     unsafe { sigaction(signal, new, old) }
 }
@@ -223,7 +223,7 @@ fn before(signal: c_int, raw: usize) -> usize {
 macro_rules! like_signal {
     ($($name:ident $text:literal;)*) => {$(
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(signal: c_int, handler: usize) -> usize {
+        pub unsafe extern "C-unwind" fn $name(signal: c_int, handler: usize) -> usize {
             // SAFETY: the caller's handler.
             before(signal, unsafe { next!($text, fn(c_int, usize) -> usize)(signal, handler) })
         }
@@ -240,13 +240,13 @@ like_signal! {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sigwaitinfo(set: *const sigset_t, info: *mut siginfo_t) -> c_int {
+pub unsafe extern "C-unwind" fn sigwaitinfo(set: *const sigset_t, info: *mut siginfo_t) -> c_int {
     // SAFETY: the caller's.
     unsafe { told(next!("sigwaitinfo", fn(*const sigset_t, *mut siginfo_t) -> c_int)(set, info), info) }
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sigtimedwait(set: *const sigset_t, info: *mut siginfo_t, timeout: *const timespec) -> c_int {
+pub unsafe extern "C-unwind" fn sigtimedwait(set: *const sigset_t, info: *mut siginfo_t, timeout: *const timespec) -> c_int {
     // SAFETY: the caller's.
     unsafe { told(next!("sigtimedwait", fn(*const sigset_t, *mut siginfo_t, *const timespec) -> c_int)(set, info, timeout), info) }
 }

@@ -47,7 +47,7 @@ pub fn forking(table: Table, make: impl FnOnce() -> isize) -> isize {
 
 /// libc's fork runs the handlers of pthread_atfork and puts its locks in order.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fork() -> pid_t {
+pub unsafe extern "C-unwind" fn fork() -> pid_t {
     // SAFETY: as fork itself.
     let real = || unsafe { next!("fork", fn() -> pid_t)() };
     let Some(table) = pod() else { return real() };
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn fork() -> pid_t {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Fork() -> pid_t {
+pub unsafe extern "C-unwind" fn _Fork() -> pid_t {
     // SAFETY: as _Fork itself.
     let real = || unsafe { next!("_Fork", fn() -> pid_t)() };
     let Some(table) = pod() else { return real() };
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn _Fork() -> pid_t {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn __fork() -> pid_t {
+pub unsafe extern "C-unwind" fn __fork() -> pid_t {
     // SAFETY: as fork itself.
     unsafe { fork() }
 }
@@ -77,7 +77,7 @@ fn libc_result(child: isize) -> pid_t {
 /// and what the parent needs afterwards stay in registers, which the kernel preserves for parent and child alike.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
-pub unsafe extern "C" fn vfork() -> pid_t {
+pub unsafe extern "C-unwind" fn vfork() -> pid_t {
     naked_asm!(
         "sub rsp, 8",
         "call {prepare}",
@@ -156,7 +156,7 @@ extern "C" fn vfork_parent(child: isize, id: i64, stamp: u64) -> i32 {
     made(table, reservation, stamp, child as i32)
 }
 
-type Start = extern "C" fn(*mut c_void) -> c_int;
+type Start = extern "C-unwind" fn(*mut c_void) -> c_int;
 
 /// What the child of clone() needs to begin with, at the top of its stack.
 #[repr(C, align(16))]
@@ -168,7 +168,7 @@ struct Beginning {
     set_tid: *mut pid_t,
 }
 
-extern "C" fn begin(beginning: *mut c_void) -> c_int {
+extern "C-unwind" fn begin(beginning: *mut c_void) -> c_int {
     // SAFETY: `clone` put it there, for us alone.
     let Beginning { start, argument, id, flags, set_tid } = unsafe { beginning.cast::<Beginning>().read() };
     if let Some(table) = pod() {
@@ -186,7 +186,7 @@ extern "C" fn begin(beginning: *mut c_void) -> c_int {
 
 /// clone(2) as libc has it, with a function. (It is variadic; on x86-64 a fixed arity reads the same places.)
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn clone(
+pub unsafe extern "C-unwind" fn clone(
     start: Option<Start>, stack: *mut c_void, flags: c_int, argument: *mut c_void, parent_tid: *mut pid_t, area: *mut c_void,
     child_tid: *mut pid_t,
 ) -> c_int {

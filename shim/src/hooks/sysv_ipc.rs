@@ -180,64 +180,64 @@ pub unsafe fn raw_on(number: c_long, arguments: [usize; 6]) -> isize {
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn shmget(key: key_t, size: size_t, flags: c_int) -> c_int {
+pub extern "C-unwind" fn shmget(key: key_t, size: size_t, flags: c_int) -> c_int {
     result(raw_get(IpcKind::Shm, libc::SYS_shmget, key, size, flags as usize)) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn semget(key: key_t, count: c_int, flags: c_int) -> c_int {
+pub extern "C-unwind" fn semget(key: key_t, count: c_int, flags: c_int) -> c_int {
     result(raw_get(IpcKind::Sem, libc::SYS_semget, key, count as usize, flags as usize)) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn msgget(key: key_t, flags: c_int) -> c_int {
+pub extern "C-unwind" fn msgget(key: key_t, flags: c_int) -> c_int {
     result(raw_get(IpcKind::Msg, libc::SYS_msgget, key, flags as usize, 0)) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shmctl(id: c_int, command: c_int, data: *mut shmid_ds) -> c_int {
+pub unsafe extern "C-unwind" fn shmctl(id: c_int, command: c_int, data: *mut shmid_ds) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { raw_shmctl(id, command, data) }) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn semctl(id: c_int, index: c_int, command: c_int, argument: usize) -> c_int {
+pub unsafe extern "C-unwind" fn semctl(id: c_int, index: c_int, command: c_int, argument: usize) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { raw_semctl(id, index, command, argument) }) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn msgctl(id: c_int, command: c_int, data: *mut msqid_ds) -> c_int {
+pub unsafe extern "C-unwind" fn msgctl(id: c_int, command: c_int, data: *mut msqid_ds) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { raw_msgctl(id, command, data) }) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shmat(id: c_int, address: *const c_void, flags: c_int) -> *mut c_void {
+pub unsafe extern "C-unwind" fn shmat(id: c_int, address: *const c_void, flags: c_int) -> *mut c_void {
     // SAFETY: the caller's.
     result(unsafe { raw_on(libc::SYS_shmat, [id as usize, address as usize, flags as usize, 0, 0, 0]) }) as *mut c_void
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn semop(id: c_int, operations: *mut c_void, count: size_t) -> c_int {
+pub unsafe extern "C-unwind" fn semop(id: c_int, operations: *mut c_void, count: size_t) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { raw_on(libc::SYS_semop, [id as usize, operations as usize, count, 0, 0, 0]) }) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn semtimedop(id: c_int, operations: *mut c_void, count: size_t, timeout: *const timespec) -> c_int {
+pub unsafe extern "C-unwind" fn semtimedop(id: c_int, operations: *mut c_void, count: size_t, timeout: *const timespec) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { raw_on(libc::SYS_semtimedop, [id as usize, operations as usize, count, timeout as usize, 0, 0]) }) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn msgsnd(id: c_int, message: *const c_void, size: size_t, flags: c_int) -> c_int {
+pub unsafe extern "C-unwind" fn msgsnd(id: c_int, message: *const c_void, size: size_t, flags: c_int) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { cancellable(|| raw_on(libc::SYS_msgsnd, [id as usize, message as usize, size, flags as usize, 0, 0])) }) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn msgrcv(id: c_int, message: *mut c_void, size: size_t, kind: c_long, flags: c_int) -> ssize_t {
+pub unsafe extern "C-unwind" fn msgrcv(id: c_int, message: *mut c_void, size: size_t, kind: c_long, flags: c_int) -> ssize_t {
     // SAFETY: the caller's.
     result(unsafe { cancellable(|| raw_on(libc::SYS_msgrcv, [id as usize, message as usize, size, kind as usize, flags as usize, 0])) })
 }

@@ -56,7 +56,7 @@ pub fn owner(table: autopod_namespace::Table, id: i32) -> Result<i32, i32> {
 
 /// (Variadic; on x86-64 a fixed arity reads the same places.)
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> c_int {
+pub unsafe extern "C-unwind" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         match raw_ioctl(fd, request, argument) {
@@ -67,20 +67,20 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> 
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn tcgetpgrp(fd: c_int) -> pid_t {
+pub extern "C-unwind" fn tcgetpgrp(fd: c_int) -> pid_t {
     let mut group: pid_t = -1;
     // SAFETY: one id is written.
     if unsafe { ioctl(fd, libc::TIOCGPGRP, &raw mut group as usize) } < 0 { -1 } else { group }
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn tcsetpgrp(fd: c_int, group: pid_t) -> c_int {
+pub extern "C-unwind" fn tcsetpgrp(fd: c_int, group: pid_t) -> c_int {
     // SAFETY: one id is read.
     unsafe { ioctl(fd, libc::TIOCSPGRP, &raw const group as usize) }
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn tcgetsid(fd: c_int) -> pid_t {
+pub extern "C-unwind" fn tcgetsid(fd: c_int) -> pid_t {
     let mut session: pid_t = -1;
     // SAFETY: one id is written.
     if unsafe { ioctl(fd, libc::TIOCGSID, &raw mut session as usize) } < 0 { -1 } else { session }

@@ -43,7 +43,7 @@ pub fn to_host(time: timespec, offset: i64) -> timespec {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
+pub unsafe extern "C-unwind" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
     let real = next!("clock_gettime", fn(clockid_t, *mut timespec) -> c_int);
     let Some(table) = pod() else {
         // SAFETY: the caller's.
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) ->
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn clock_getres(clock: clockid_t, time: *mut timespec) -> c_int {
+pub unsafe extern "C-unwind" fn clock_getres(clock: clockid_t, time: *mut timespec) -> c_int {
     let real = next!("clock_getres", fn(clockid_t, *mut timespec) -> c_int);
     match pod().map_or(Ok(clock), |table| translate::clock(table, clock, translate::task)) {
         // SAFETY: the caller's.
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn clock_getres(clock: clockid_t, time: *mut timespec) -> 
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn clock_nanosleep(clock: clockid_t, flags: c_int, time: *const timespec, rest: *mut timespec) -> c_int {
+pub unsafe extern "C-unwind" fn clock_nanosleep(clock: clockid_t, flags: c_int, time: *const timespec, rest: *mut timespec) -> c_int {
     let real = next!("clock_nanosleep", fn(clockid_t, c_int, *const timespec, *mut timespec) -> c_int);
     let absolute = flags & libc::TIMER_ABSTIME != 0;
     // SAFETY: the caller's.
@@ -117,7 +117,7 @@ pub unsafe fn raw_sleep_until(table: Table, clock: clockid_t, flags: c_int, time
 macro_rules! until {
     ($($text:literal $name:ident($($argument:ident: $type:ty),*) at $time:ident of $clock:expr;)*) => {$(
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
+        pub unsafe extern "C-unwind" fn $name($($argument: $type),*) -> c_int {
             // SAFETY: the caller's.
             unsafe {
                 let host;
@@ -166,7 +166,7 @@ unsafe fn settime<R>(absolute: bool, new: *const itimerspec, clock: impl FnOnce(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn timerfd_settime(fd: c_int, flags: c_int, new: *const itimerspec, old: *mut itimerspec) -> c_int {
+pub unsafe extern "C-unwind" fn timerfd_settime(fd: c_int, flags: c_int, new: *const itimerspec, old: *mut itimerspec) -> c_int {
     let clock = || {
         let mut path = PathText::new();
         path.push(b"/proc/self/fdinfo/");
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn timerfd_settime(fd: c_int, flags: c_int, new: *const it
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn timer_settime(timer: timer_t, flags: c_int, new: *const itimerspec, old: *mut itimerspec) -> c_int {
+pub unsafe extern "C-unwind" fn timer_settime(timer: timer_t, flags: c_int, new: *const itimerspec, old: *mut itimerspec) -> c_int {
     let clock = || {
         // A timer with SIGEV_THREAD is libc's structure, its address halved, with the kernel's id first.
         let raw = timer.addr() as isize;
@@ -213,7 +213,7 @@ fn number_after(path: &PathText, label: &[u8], from: Option<(&[u8], i32)>) -> Op
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn timer_create(clock: clockid_t, event: *mut sigevent, timer: *mut timer_t) -> c_int {
+pub unsafe extern "C-unwind" fn timer_create(clock: clockid_t, event: *mut sigevent, timer: *mut timer_t) -> c_int {
     let real = next!("timer_create", fn(clockid_t, *mut sigevent, *mut timer_t) -> c_int);
     // SAFETY: the caller's.
     unsafe {
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn timer_create(clock: clockid_t, event: *mut sigevent, ti
 const OF_PROCESS: i32 = 2;
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn clock_getcpuclockid(id: pid_t, clock: *mut clockid_t) -> c_int {
+pub unsafe extern "C-unwind" fn clock_getcpuclockid(id: pid_t, clock: *mut clockid_t) -> c_int {
     let Some(table) = pod() else {
         // SAFETY: the caller's.
         return unsafe { next!("clock_getcpuclockid", fn(pid_t, *mut clockid_t) -> c_int)(id, clock) };
@@ -257,7 +257,7 @@ pub unsafe extern "C" fn clock_getcpuclockid(id: pid_t, clock: *mut clockid_t) -
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pthread_getcpuclockid(thread: pthread_t, clock: *mut clockid_t) -> c_int {
+pub unsafe extern "C-unwind" fn pthread_getcpuclockid(thread: pthread_t, clock: *mut clockid_t) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         let done = next!("pthread_getcpuclockid", fn(pthread_t, *mut clockid_t) -> c_int)(thread, clock);
@@ -270,7 +270,7 @@ pub unsafe extern "C" fn pthread_getcpuclockid(thread: pthread_t, clock: *mut cl
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sysinfo(info: *mut libc::sysinfo) -> c_int {
+pub unsafe extern "C-unwind" fn sysinfo(info: *mut libc::sysinfo) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         let done = next!("sysinfo", fn(*mut libc::sysinfo) -> c_int)(info);

@@ -35,7 +35,7 @@ pub unsafe fn raw_uname(name: *mut utsname) -> isize {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn uname(name: *mut utsname) -> c_int {
+pub unsafe extern "C-unwind" fn uname(name: *mut utsname) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { raw_uname(name) }) as c_int
 }
@@ -49,7 +49,7 @@ unsafe fn get(text: Text, to: *mut c_char, len: size_t, short: c_int) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gethostname(name: *mut c_char, len: size_t) -> c_int {
+pub unsafe extern "C-unwind" fn gethostname(name: *mut c_char, len: size_t) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         match pod() {
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn gethostname(name: *mut c_char, len: size_t) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn getdomainname(name: *mut c_char, len: size_t) -> c_int {
+pub unsafe extern "C-unwind" fn getdomainname(name: *mut c_char, len: size_t) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         match pod() {
@@ -90,13 +90,13 @@ pub unsafe fn raw_set(number: libc::c_long, name: *const c_char, len: usize) -> 
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sethostname(name: *const c_char, len: size_t) -> c_int {
+pub unsafe extern "C-unwind" fn sethostname(name: *const c_char, len: size_t) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { raw_set(libc::SYS_sethostname, name, len) }) as c_int
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn setdomainname(name: *const c_char, len: size_t) -> c_int {
+pub unsafe extern "C-unwind" fn setdomainname(name: *const c_char, len: size_t) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { raw_set(libc::SYS_setdomainname, name, len) }) as c_int
 }

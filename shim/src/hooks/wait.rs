@@ -9,12 +9,10 @@ use crate::sys::call::{RESTARTED, call, cancellable};
 use crate::sys::errno::result;
 use crate::translate;
 
-/// A child `host` is no more. Its id stays taken while it names a group.
+/// A child `host` is no more.
 fn forget(table: Table, host: i32) {
-    // SAFETY: signal 0 only asks.
-    let group = unsafe { call!(libc::SYS_kill, -host as isize, 0) };
     if let Some(host) = HostId::new(host) {
-        table.reaped(host, group != -libc::ESRCH as isize);
+        table.reaped(host);
     }
 }
 
@@ -103,37 +101,37 @@ pub unsafe fn set_pid(info: *mut siginfo_t, id: i32) {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wait(status: *mut c_int) -> pid_t {
+pub unsafe extern "C-unwind" fn wait(status: *mut c_int) -> pid_t {
     // SAFETY: the caller's.
     result(unsafe { raw_wait4(-1, status, 0, core::ptr::null_mut()) }) as pid_t
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn waitpid(id: pid_t, status: *mut c_int, options: c_int) -> pid_t {
+pub unsafe extern "C-unwind" fn waitpid(id: pid_t, status: *mut c_int, options: c_int) -> pid_t {
     // SAFETY: the caller's.
     result(unsafe { raw_wait4(id, status, options, core::ptr::null_mut()) }) as pid_t
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn __waitpid(id: pid_t, status: *mut c_int, options: c_int) -> pid_t {
+pub unsafe extern "C-unwind" fn __waitpid(id: pid_t, status: *mut c_int, options: c_int) -> pid_t {
     // SAFETY: the caller's.
     unsafe { waitpid(id, status, options) }
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wait3(status: *mut c_int, options: c_int, usage: *mut rusage) -> pid_t {
+pub unsafe extern "C-unwind" fn wait3(status: *mut c_int, options: c_int, usage: *mut rusage) -> pid_t {
     // SAFETY: the caller's.
     result(unsafe { raw_wait4(-1, status, options, usage) }) as pid_t
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wait4(id: pid_t, status: *mut c_int, options: c_int, usage: *mut rusage) -> pid_t {
+pub unsafe extern "C-unwind" fn wait4(id: pid_t, status: *mut c_int, options: c_int, usage: *mut rusage) -> pid_t {
     // SAFETY: the caller's.
     result(unsafe { raw_wait4(id, status, options, usage) }) as pid_t
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn waitid(kind: idtype_t, id: id_t, info: *mut siginfo_t, options: c_int) -> c_int {
+pub unsafe extern "C-unwind" fn waitid(kind: idtype_t, id: id_t, info: *mut siginfo_t, options: c_int) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { raw_waitid(kind, id, info, options, core::ptr::null_mut()) }) as c_int
 }

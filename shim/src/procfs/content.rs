@@ -236,10 +236,12 @@ fn sysv(table: Table, kind: IpcKind, line: &[u8], first: bool, tasks: &[usize], 
     }
     let host = words(line).nth(1).map_or(-1, leading_number);
     let Some(id) = table.virtual_ipc(kind, HostIpc(host as i32)) else { return };
-    fields(line, out, |at, number| match at {
-        0 => Some(table.virtual_key(number as i32).into()),
+    let rest = line.iter().position(|c| !is_space(*c)).unwrap_or(0);
+    let end = rest + line[rest..].iter().position(|c| is_space(*c)).unwrap_or(0);
+    out.field(table.virtual_key(leading_number(&line[rest..]) as i32).into(), 10);
+    fields(&line[end..], out, |at, number| match at + 1 {
         1 => Some(id.0.into()),
-        _ if tasks.contains(&at) => Some(translate::back(table, number as i32).into()),
+        at if tasks.contains(&at) => Some(translate::back(table, number as i32).into()),
         _ => None,
     });
 }
@@ -298,6 +300,6 @@ mod tests {
         }
         let key = table.host_key(42);
         let line = format!("       key      shmid perms  size  cpid  lpid\n{key:>11}      32773   600    64  7000     9\n  1  9 600 64 1 1\n");
-        assert_eq!(translated(table, Content::SysvShm, &line), "       key      shmid perms  size  cpid  lpid\n         42          5   600    64     7     0\n");
+        assert_eq!(translated(table, Content::SysvShm, &line), "       key      shmid perms  size  cpid  lpid\n        42          5   600    64     7     0\n");
     }
 }

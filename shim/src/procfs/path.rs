@@ -65,7 +65,8 @@ pub unsafe fn special(path: *const c_char) -> bool {
     unsafe {
         READABLE.contains(&path.addr())
             && *path == b'/' as c_char
-            && ((*path.add(1) == b'p' as c_char && *path.add(2) == b'r' as c_char && *path.add(3) == b'o' as c_char)
+            && (*path.add(1) == b'/' as c_char
+                || (*path.add(1) == b'p' as c_char && *path.add(2) == b'r' as c_char && *path.add(3) == b'o' as c_char)
                 || (*path.add(1) == b'd' as c_char
                     && *path.add(2) == b'e' as c_char
                     && *path.add(3) == b'v' as c_char
@@ -260,6 +261,7 @@ mod tests {
             ("/proc/sysvipc/shm", Some(("/proc/sysvipc/shm", Leads::Content(Content::SysvShm)))),
             ("/proc/self/../7/stat", None),
             ("/process", None),
+            ("//proc/7", Some(("/proc/7000", Leads::Plain))),
             ("/dev/shm", Some(("/dev/shm", Leads::Listing(Listing::Objects)))),
             ("/dev/shm/x", Some(("/dev/shm/autopod-00000000000000ab-x", Leads::Plain))),
             ("/dev/shm/sem.x", Some(("/dev/shm/sem.autopod-00000000000000ab-x", Leads::Plain))),

@@ -49,7 +49,7 @@ pub unsafe fn syscall(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
     unsafe { syscall6(number, a, b, c, d, e, f) }
 }
 
-unsafe extern "C" {
+unsafe extern "C-unwind" {
     static __libc_single_threaded: u8;
     fn pthread_setcanceltype(kind: c_int, old: *mut c_int) -> c_int;
 }

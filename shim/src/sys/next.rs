@@ -33,7 +33,7 @@ impl Next {
 }
 
 /// Stands in for a function that this libc does not have.
-extern "C" fn missing() -> isize {
+extern "C-unwind" fn missing() -> isize {
     super::errno::fail(libc::ENOSYS) as isize
 }
 
@@ -43,7 +43,7 @@ macro_rules! next {
         static NEXT: $crate::sys::next::Next = $crate::sys::next::Next::new(concat!($name, "\0"));
         #[allow(unused_unsafe)]
         // SAFETY: the symbol is libc's function of this name, whose C type this is; its pointer is never null.
-        let function = unsafe { core::mem::transmute::<*mut core::ffi::c_void, unsafe extern "C" fn($($argument),*) $(-> $result)?>(NEXT.get()) };
+        let function = unsafe { core::mem::transmute::<*mut core::ffi::c_void, unsafe extern "C-unwind" fn($($argument),*) $(-> $result)?>(NEXT.get()) };
         function
     }};
 }

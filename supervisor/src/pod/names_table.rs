@@ -3,8 +3,6 @@
 use super::init::Setup;
 use autopod_namespace::{Clock, HostId, Settings, Table, Unreachable, VirtualId};
 use nix::errno::Errno;
-use nix::sys::signal::killpg;
-use nix::unistd::Pid;
 use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -74,12 +72,10 @@ impl NamesTable {
         self.0.virtual_of(HostId::new(pid)?).map(VirtualId::raw)
     }
 
-    /// Takes the virtual id of a process that was reaped back, and tells which it was.
+    /// Notes that the process was reaped, and tells which it was.
     pub fn leave(&self, pid: i32) -> Option<i32> {
         let id = self.virtual_of(pid)?;
-        // As in the kernel, an id stays taken while a process group has it.
-        let group_remains = killpg(Pid::from_raw(pid), None) != Err(Errno::ESRCH);
-        self.0.reaped(HostId::new(pid)?, group_remains);
+        self.0.reaped(HostId::new(pid)?);
         Some(id)
     }
 }

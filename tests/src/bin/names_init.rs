@@ -60,9 +60,7 @@ fn main() {
         if reaped < 0 {
             exit(3);
         }
-        // SAFETY: signal 0 only asks.
-        let group = unsafe { libc::kill(-reaped, 0) } == 0;
-        table.reaped(HostId::new(reaped).unwrap(), group);
+        table.reaped(HostId::new(reaped).unwrap());
         if reaped == child {
             let status = std::process::ExitStatus::from_raw(status);
             exit(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)));
