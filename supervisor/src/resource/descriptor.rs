@@ -122,6 +122,8 @@ kinds! {
     Timerfd => timerfd,
     Signalfd => signalfd,
     Pidfd => pidfd,
+    Inotify => inotify,
+    Epoll => epoll,
     // the last: what no other kind knows of devices is refused here
     Device => device,
 }
@@ -379,7 +381,13 @@ pub fn restore(cx: &mut Nascent) -> Result<()> {
 
 /// Finishes what needs every table to be complete.
 pub fn settle(cx: &mut Nascent) -> Result<()> {
-    let records = cx.descriptions.section().descriptions.clone();
+    let mut records = cx.descriptions.section().descriptions.clone();
+    // what others do while they settle must not be reported; epoll sets then find everything as it stays
+    records.sort_by_key(|record| match record.description {
+        Description::Epoll(_) => 2,
+        Description::Inotify(_) => 1,
+        _ => 0,
+    });
     for record in &records {
         record.description.settle(record.id, cx)?;
         if let Some(owner) = &record.owner {

@@ -12,15 +12,19 @@
 pub mod capture;
 pub mod descriptor;
 mod device;
+mod epoll;
 mod eventfd;
 pub mod file_object;
 mod ghost;
+mod inotify;
+mod inotify_events;
 mod pidfd;
 mod pipe;
 mod proc_file;
 mod regular;
 mod signalfd;
 mod timerfd;
+pub mod lock;
 pub mod nascent;
 mod unsupported;
 

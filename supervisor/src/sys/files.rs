@@ -1,7 +1,7 @@
 //! fcntl(2) requests and other calls on files that nix lacks.
 use super::check;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 const F_SETOWN_EX: i32 = 15;
 const F_GETOWN_EX: i32 = 16;
@@ -53,4 +53,23 @@ pub fn tee(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<usize> {
     // SAFETY: no pointers.
     let n = unsafe { libc::tee(from.as_raw_fd(), to.as_raw_fd(), i32::MAX as usize, libc::SPLICE_F_NONBLOCK) };
     check(n as libc::c_long).map(|n| n as usize)
+}
+
+/// flock(2).
+pub fn flock(fd: BorrowedFd<'_>, operation: i32) -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::flock(fd.as_raw_fd(), operation) }.into()).map(drop)
+}
+
+/// open_by_handle_at(2) with O_PATH. Needs CAP_DAC_READ_SEARCH.
+pub fn open_by_handle(mount: BorrowedFd<'_>, kind: i32, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let mut handle = Vec::with_capacity(8 + bytes.len());
+    handle.extend_from_slice(&(bytes.len() as u32).to_ne_bytes());
+    handle.extend_from_slice(&kind.to_ne_bytes());
+    handle.extend_from_slice(bytes);
+    let flags = libc::O_PATH | libc::O_CLOEXEC;
+    // SAFETY: `handle` is a struct file_handle with as many bytes as it says, and outlives the call.
+    let fd = check(unsafe { libc::syscall(libc::SYS_open_by_handle_at, mount.as_raw_fd(), handle.as_mut_ptr(), flags) })?;
+    // SAFETY: the kernel just gave us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
