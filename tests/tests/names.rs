@@ -1,0 +1,245 @@
+//! The shim and the namespace table, without the rest: programs run natively and in a pod made by `names_init`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The preload library, built like this test.
+fn shim() -> &'static Path {
+    static SHIM: OnceLock<PathBuf> = OnceLock::new();
+    SHIM.get_or_init(|| {
+        let target = Path::new(env!("CARGO_BIN_EXE_names_init")).parent().unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "-q", "-p", "autopod-shim"]);
+        if target.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success());
+        target.join("libautopod_shim.so")
+    })
+}
+
+/// A directory of this test's own, short enough for sockets, gone afterwards.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Directory {
+        let path = std::env::temp_dir().join(format!("autopod-names-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Directory(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Compiles one of tests/names/*.c.
+fn program(directory: &Directory, name: &str, options: &[&str]) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("names").join(format!("{name}.c"));
+    let to = directory.0.join(name);
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-O1", "-w", "-o"]).arg(&to).arg(source).args(options).args(["-lrt", "-lpthread", "-lutil"]);
+    assert!(gcc.status().unwrap().success(), "gcc {name}");
+    to
+}
+
+/// A command that runs in a pod of the directory's name.
+fn in_pod(directory: &Directory) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg("60").arg(env!("CARGO_BIN_EXE_names_init")).arg(&directory.0).env("NAMES_SHIM", shim());
+    command
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn succeeds(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {:?}\n{}\n{}", output.status, said(&output), String::from_utf8_lossy(&output.stderr));
+    said(&output)
+}
+
+fn sh(directory: &Directory, script: &str) -> String {
+    let mut command = in_pod(directory);
+    command.args(["/bin/bash", "-c", script]);
+    succeeds(command)
+}
+
+/// Runs a self-verifying program natively, in a pod, and in a pod that has come far: high ids, other clocks.
+fn verify(name: &str) {
+    let directory = Directory::new(name);
+    let program = program(&directory, name, &[]);
+    succeeds(Command::new(&program));
+    let mut command = in_pod(&directory);
+    command.arg(&program);
+    succeeds(command);
+    let mut command = in_pod(&directory);
+    command.arg(&program).env("NAMES_MONOTONIC", "5000000").env("NAMES_BOOTTIME", "6000000").env("NAMES_NEXT", "300");
+    succeeds(command);
+}
+
+#[test]
+fn ids_of_processes_and_threads() {
+    verify("ids");
+}
+
+#[test]
+fn senders_of_signals() {
+    verify("signals");
+}
+
+#[test]
+fn ipc_objects() {
+    verify("ipc");
+}
+
+#[test]
+fn owners_locks_credentials_terminals() {
+    verify("files");
+}
+
+#[test]
+fn proc_files() {
+    verify("procfs");
+}
+
+#[test]
+fn clocks_and_deadlines() {
+    verify("clocks");
+}
+
+#[test]
+fn executing_programs() {
+    verify("programs");
+}
+
+#[test]
+fn clocks_behind_the_hosts() {
+    let directory = Directory::new("behind");
+    let program = program(&directory, "clocks", &[]);
+    for (seconds, ahead) in [("5000000", "1"), ("-3000", "0")] {
+        let mut command = in_pod(&directory);
+        command.arg(&program).env("NAMES_MONOTONIC", seconds).env("NAMES_BOOTTIME", seconds).env("EXPECT_MONOTONIC", ahead);
+        succeeds(command);
+    }
+}
+
+#[test]
+fn tools_show_the_pod_only() {
+    let directory = Directory::new("tools");
+    let lines = |text: &str| text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>();
+    let out = sh(&directory, "sleep 30 & ps -eo pid,ppid,pgid,sid,comm; kill %1 || kill $!");
+    assert_eq!(lines(&out), ["PID PPID PGID SID COMMAND", "1 0 0 0 names_init", "2 1 2 2 bash", "3 2 2 2 sleep", "4 2 2 2 ps"]);
+    assert_eq!(sh(&directory, "sleep 30 & pgrep sleep; pkill sleep; wait $!; echo $?"), "3\n143\n");
+    let tree = sh(&directory, "sleep 30 & pstree -p 1; kill $!");
+    assert_eq!(tree.trim(), "names_init(1)---bash(2)-+-pstree(4)\n                        `-sleep(3)");
+    let top = sh(&directory, "top -b -n1");
+    assert!(top.contains("Tasks:   2 total"), "{top}");
+    assert_eq!(sh(&directory, "echo $$ $PPID; cat <(echo $BASHPID) | cat"), "2 1\n3\n");
+    assert_eq!(sh(&directory, "cd /proc && echo [0-9]* && cut -d' ' -f1,4 self/stat"), "1 2\n3 2\n");
+    assert_eq!(sh(&directory, "hostname; uname -n; cat /proc/sys/kernel/hostname; dnsdomainname 2>/dev/null; true").lines().next(), Some("names-host"));
+    let python = "python3 -c 'import os; print(os.getppid(), sorted(int(p) for p in os.listdir(\"/proc\") if p.isdigit()) == [1, os.getpid()])'";
+    assert_eq!(sh(&directory, &format!("exec {python}")), "1 True\n");
+}
+
+#[test]
+fn job_control_in_a_terminal() {
+    let directory = Directory::new("jobs");
+    let script = "import pty, sys; sys.exit(pty.spawn(['bash', '--norc', '--noediting', '-i', '-c', sys.argv[1]]) >> 8)";
+    let jobs = "sleep 50 & sleep 60 & jobs -l; kill %1; wait %1; echo $?; kill -STOP %2; sleep 0.2; jobs -s; kill -CONT %2; kill -TERM %2; \
+                fg %2; echo $?; ps -o pid,tpgid,comm";
+    let mut command = in_pod(&directory);
+    command.args(["python3", "-c", script, jobs]).stdin(std::process::Stdio::null());
+    let out = succeeds(command).replace('\r', "");
+    for expected in [" Running                 sleep 50 &", "\n143\n", "[2]+  Stopped                 sleep 60"] {
+        assert!(out.contains(expected), "no {expected:?} in:\n{out}");
+    }
+    // The last command replaced the shell, and is the terminal's foreground group.
+    let ids: Vec<_> = out.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!((ids[0] == ids[1], ids[2]), (true, "ps"), "{out}");
+}
+
+#[test]
+fn two_pods_share_names_and_nothing_else() {
+    let (one, two) = (Directory::new("one"), Directory::new("two"));
+    let program = program(&one, "ipc", &[]);
+    let peer = |directory: &Directory| {
+        let mut command = in_pod(directory);
+        command.arg("/bin/bash").arg("-c").arg(format!(
+            "for i in 1 2 3 4 5; do {program} 4711 || exit 1; done; echo x > /dev/shm/same || exit 2; cat /dev/shm/same; sleep 0.3; ls /dev/shm; \
+             ps -e -o pid= | wc -l; rm /dev/shm/same; kill -0 4000 2>/dev/null && exit 3; exit 0",
+            program = program.display()
+        ));
+        command
+    };
+    let (mut first, mut second) = (peer(&one), peer(&two));
+    let outputs = std::thread::scope(|scope| [scope.spawn(move || first.output().unwrap()), scope.spawn(move || second.output().unwrap())].map(|t| t.join().unwrap()));
+    for output in outputs {
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(said(&output), "x\nsame\n4\n");
+    }
+}
+
+#[test]
+fn a_program_out_of_reach_is_refused_or_warned_about() {
+    let directory = Directory::new("reach");
+    let source = directory.0.join("static.c");
+    std::fs::write(&source, "#include <unistd.h>\nint main(void) { return getpid() > 0 ? 0 : 1; }\n").unwrap();
+    let program = directory.0.join("static");
+    assert!(Command::new("gcc").args(["-static", "-o"]).args([&program, &source]).status().unwrap().success());
+    for how in ["exec PROGRAM", "PROGRAM", "python3 -c 'import subprocess; subprocess.run([\"PROGRAM\"], check=True)'"] {
+        let script = how.replace("PROGRAM", program.to_str().unwrap());
+        let output = in_pod(&directory).args(["/bin/bash", "-c", &script]).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{how}");
+        assert!(errors.contains("static is statically linked, so that its names cannot be virtualized by the shim: refused;"), "{errors}");
+        let output = in_pod(&directory).args(["/bin/bash", "-c", &script]).env("NAMES_WARN", "1").output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{how}: {errors}");
+        assert!(errors.contains("it runs with the host's names"), "{errors}");
+    }
+}
+
+#[test]
+fn outside_of_a_pod_the_library_does_nothing() {
+    let directory = Directory::new("outside");
+    for name in ["ids", "signals", "ipc", "files", "procfs", "clocks", "programs"] {
+        let mut command = Command::new(program(&directory, name, &[]));
+        command.env("LD_PRELOAD", shim()).env_remove("AUTOPOD_POD");
+        succeeds(command);
+    }
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "echo $$; readlink /proc/self/exe"]).env("LD_PRELOAD", shim());
+    let output = command.output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "echo ran"]).env("LD_PRELOAD", shim()).env("AUTOPOD_POD", "nonexistent-pod").env("AUTOPOD_HOME", &directory.0);
+    let output = command.output().unwrap();
+    assert_eq!(said(&output), "ran\n");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "autopod: pod \"nonexistent-pod\" is not running here; this program runs outside of it\n");
+}
+
+#[test]
+fn a_program_joins_by_hand() {
+    let home = Directory::new("home");
+    let run = Directory(home.0.join("run/joined"));
+    std::fs::create_dir_all(&run.0).unwrap();
+    let mut pod = in_pod(&run);
+    pod.args(["/bin/bash", "-c", "ipcmk -M 100 -p 0600 >/dev/null; touch $(dirname $AUTOPOD_TABLE)/ready; sleep 2; ipcrm -a"]);
+    let mut pod = pod.spawn().unwrap();
+    for _ in 0..200 {
+        if run.0.join("ready").exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "echo $PPID; ps -e -o comm= | sort | tr '\\n' ' '; ipcs -m | grep -c 600; hostname"]);
+    command.env("LD_PRELOAD", shim()).env("AUTOPOD_POD", "joined").env("AUTOPOD_HOME", &home.0);
+    assert_eq!(succeeds(command), "0\nbash names_init ps sh sleep sort tr 1\nnames-host\n");
+    assert!(pod.wait().unwrap().success());
+}
