@@ -73,7 +73,7 @@ impl Identity {
         if found.st_mode & libc::S_IFMT != self.mode & libc::S_IFMT {
             return changed("is of another type than at the checkpoint");
         }
-        if self.mode & libc::S_IFMT != libc::S_IFREG {
+        if !self.is_regular() {
             return Ok(());
         }
         if (found.st_size as u64) < self.size {
@@ -87,6 +87,10 @@ impl Identity {
             tracing::debug!(path = %path.display(), "file changed since the checkpoint");
         }
         Ok(())
+    }
+
+    fn is_regular(&self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFREG
     }
 
     fn is_code(&self, path: &Path) -> bool {
@@ -137,6 +141,7 @@ impl FileObject {
     /// A new open file description of the file, with these flags of open(2), as a descriptor of the engine.
     pub fn open(&self, cx: &mut Nascent, flags: i32) -> Result<OwnedFd> {
         match &self.place {
+            Place::Named { path, identity } if appends_only(flags) && identity.is_regular() => open_log(path, identity, flags),
             Place::Named { path, identity } => {
                 let fd = open_path(path, flags)?;
                 identity.check(path, &fstat(&fd).doing(|| format!("stat {}", path.display()))?)?;
@@ -279,6 +284,27 @@ fn open_path(path: &Path, flags: i32) -> Result<OwnedFd> {
         set_status(&fd, flags).doing(doing)?;
     }
     Ok(fd)
+}
+
+/// Whether a description can do nothing with a file but add to it, so that what was in it before does not matter: a log.
+fn appends_only(flags: i32) -> bool {
+    flags & (libc::O_ACCMODE | libc::O_APPEND | libc::O_PATH) == libc::O_WRONLY | libc::O_APPEND
+}
+
+/// Opens a log, which may have been emptied or taken away meanwhile.
+fn open_log(path: &Path, identity: &Identity, flags: i32) -> Result<OwnedFd> {
+    let doing = || format!("open the file {}", path.display());
+    if exists(path) {
+        let fd = open_path(path, flags)?;
+        let found = fstat(&fd).doing(doing)?;
+        if found.st_mode & libc::S_IFMT != libc::S_IFREG {
+            identity.check(path, &found)?;
+        }
+        return Ok(fd);
+    }
+    tracing::warn!(path = %path.display(), "a file that is only appended to is gone; it is made anew");
+    let flags = OFlag::from_bits_retain(flags | libc::O_CREAT | libc::O_EXCL | libc::O_CLOEXEC);
+    nix::fcntl::open(path, flags, Mode::from_bits_truncate(identity.mode & 0o777)).doing(doing)
 }
 
 fn try_open(path: &Path, flags: i32) -> nix::Result<OwnedFd> {

@@ -9,6 +9,7 @@
 //!
 //! Records hold virtual ids only.
 
+pub mod aio;
 pub mod capture;
 pub mod descriptor;
 mod device;

@@ -208,6 +208,21 @@ mod tests {
     }
 
     #[test]
+    fn a_log_may_have_been_rotated() {
+        let directory = tempfile::tempdir().unwrap();
+        let (emptied, gone) = (directory.path().join("emptied"), directory.path().join("gone"));
+        let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT;
+        let fds = vec![file(&emptied, flags), file(&gone, flags)];
+        fds.iter().for_each(|fd| assert_eq!(nix::unistd::write(fd, b"old"), Ok(3)));
+        let again = round_trip(fds, || {
+            std::fs::write(&emptied, b"").unwrap();
+            std::fs::remove_file(&gone).unwrap();
+        });
+        again.iter().for_each(|fd| assert_eq!(nix::unistd::write(fd, b"new"), Ok(3)));
+        assert_eq!((std::fs::read(&emptied).unwrap(), std::fs::read(&gone).unwrap()), (b"new".to_vec(), b"new".to_vec()));
+    }
+
+    #[test]
     fn mapping_and_descriptor_get_one_inode() {
         let directory = tempfile::tempdir().unwrap();
         let image = directory.path().join("image");
