@@ -1,6 +1,7 @@
 //! The command line: one file per verb, each an `Args` and a `run`. Help, man pages and completions derive from `Args`.
 use crate::pod::paths::Roots;
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 mod add;
@@ -89,11 +90,12 @@ impl Context {
 /// The program `autopod`.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_logging(&cli.global);
+    let in_background = matches!(cli.verb, Verb::Supervise { .. } | Verb::Engine { .. });
+    start_logging(&cli.global, in_background);
     let context = Context::new(&cli.global);
     // What the caller has open is neither for supervisors nor for pods.
     crate::sys::launch::close_on_exec_from(3);
-    if !matches!(cli.verb, Verb::Supervise { .. } | Verb::Engine { .. }) {
+    if !in_background {
         crate::sys::launch::die_of_closed_pipes();
     }
     let outcome = match cli.verb {
@@ -122,7 +124,7 @@ pub fn run_main() -> ExitCode {
         return main();
     }
     let cli = run::Cli::parse();
-    start_logging(&cli.global);
+    start_logging(&cli.global, false);
     let context = Context::new(&cli.global);
     crate::sys::launch::close_on_exec_from(3);
     finish(run::run(&context, cli))
@@ -144,9 +146,10 @@ fn finish(outcome: anyhow::Result<u8>) -> ExitCode {
     }
 }
 
-fn start_logging(global: &Global) {
+fn start_logging(global: &Global, in_background: bool) {
     use tracing_subscriber::filter::{EnvFilter, LevelFilter};
     let level = match (global.quiet, global.verbose) {
+        _ if in_background => LevelFilter::INFO,
         (true, _) => LevelFilter::ERROR,
         (_, 0) => LevelFilter::WARN,
         (_, 1) => LevelFilter::INFO,
@@ -154,5 +157,8 @@ fn start_logging(global: &Global) {
         _ => LevelFilter::TRACE,
     };
     let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+    let terminal = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
+    // In a supervisor's log the time matters; on a command line it is now.
+    let _ = if in_background { log.try_init() } else { log.without_time().with_target(false).try_init() };
 }

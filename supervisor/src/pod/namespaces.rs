@@ -43,7 +43,11 @@ pub struct ClockOffsets {
 pub fn unshare_for_child(clocks: ClockOffsets) -> Result<(), Refused> {
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     if !uid.is_root() {
-        unshare(CloneFlags::CLONE_NEWUSER).map_err(Refused::at("making a user namespace"))?;
+        unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| {
+            // user_namespaces(7) on ENOSPC; the text of the error alone leads astray.
+            let limit = if errno == Errno::ENOSPC { " (/proc/sys/user/max_user_namespaces limits them)" } else { "" };
+            Refused::at(format!("making a user namespace{limit}"))(errno)
+        })?;
         // user_namespaces(7): without privilege outside, one's own ids can be mapped, and the group
         // only once setgroups(2) is given up.
         for (file, line) in [

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A supervisor without an init ends after this time without a connection.
+/// A supervisor that has not had an init yet ends after this time without a connection.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// What a new supervisor is to do first; JSON on its standard input.
@@ -144,6 +144,7 @@ pub(super) struct Supervisor {
     /// Whether SIGTERM or SIGINT came.
     terminated: Arc<AtomicBool>,
     ended: bool,
+    idle: Duration,
     idle_since: Instant,
     _lock: Flock<File>,
 }
@@ -188,6 +189,7 @@ impl Supervisor {
             signals,
             terminated,
             ended: false,
+            idle: IDLE,
             idle_since: Instant::now(),
             _lock: lock,
         };
@@ -282,7 +284,7 @@ impl Supervisor {
         if busy {
             self.idle_since = Instant::now();
         }
-        self.idle_since.elapsed() >= IDLE
+        !busy && self.idle_since.elapsed() >= self.idle
     }
 
     /// Waits for something to happen, and deals with it.
@@ -333,6 +335,7 @@ impl Supervisor {
             self.hear_engine();
         }
         if init_ready {
+            tracing::info!("init has ended");
             self.init = None;
             self.init_gone();
         }
@@ -352,7 +355,12 @@ impl Supervisor {
     fn take_signals(&mut self) {
         let mut buffer = [0; 256];
         while matches!((&self.signals).read(&mut buffer), Ok(1..)) {}
-        while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
+        while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            if status == WaitStatus::StillAlive {
+                break;
+            }
+            tracing::info!("a child ended: {status:?}");
+        }
         if self.terminated.load(Ordering::Relaxed) {
             // The pod runs on; the next command finds it again.
             self.ended = true;
@@ -458,6 +466,8 @@ impl Supervisor {
     /// After the end of init.
     fn init_gone(&mut self) {
         self.end_orphans();
+        // Whoever comes now starts another supervisor as easily.
+        self.idle = Duration::ZERO;
         self.clear_runtime();
         for index in (0..self.waits.len()).rev() {
             self.process_ended(index);
