@@ -297,8 +297,10 @@ fn programs_outlive_their_supervisor() {
 fn init_cannot_be_signalled_from_inside() {
     everywhere("init", |home| {
         home.add("p");
+        let init = home.init_pid("p");
         home.good(&["addproc", "p", "sh", "-c", "for s in TERM INT HUP USR1 STOP KILL; do kill -$s 1; done; echo tried; exec sleep 1000"]);
         home.logged("p", "tried");
+        assert_eq!(home.init_pid("p"), init);
         assert_eq!(home.good(&["addproc", "p", "-i", "echo", "alive"]), "alive");
         home.good(&["rm", "-f", "p"]);
     });

@@ -13,6 +13,11 @@ use crate::sys::next::next;
 use crate::sys::tls;
 use crate::{cache, translate};
 
+/// pid_namespaces(7): from inside, only signals that init handles reach it, which are none; sending succeeds.
+fn spare_init(id: i32, signal: i32) -> i32 {
+    if id == 1 && (1..SIGNALS as i32).contains(&signal) { 0 } else { signal }
+}
+
 /// kill(2).
 pub fn raw_kill(id: i32, signal: i32) -> isize {
     let Some(table) = pod() else {
@@ -22,7 +27,7 @@ pub fn raw_kill(id: i32, signal: i32) -> isize {
     match translate::task_or_group(table, id) {
         Ok(-1) => kill_all(table, signal),
         // SAFETY: as above.
-        Ok(host) => unsafe { call!(libc::SYS_kill, host, signal) },
+        Ok(host) => unsafe { call!(libc::SYS_kill, host, spare_init(id, signal)) },
         Err(errno) => -errno as isize,
     }
 }
@@ -77,6 +82,7 @@ pub extern "C-unwind" fn killpg(group: pid_t, signal: c_int) -> c_int {
 /// As for the system call.
 pub unsafe fn raw_with_thread(number: libc::c_long, mut arguments: [usize; 6]) -> isize {
     if let Some(table) = pod() {
+        arguments[2] = spare_init(arguments[0] as i32, arguments[2] as i32) as usize;
         for argument in &mut arguments[..2] {
             match *argument as i32 {
                 ..=0 => return -libc::EINVAL as isize,
@@ -125,6 +131,7 @@ pub unsafe extern "C-unwind" fn sigqueue(id: pid_t, signal: c_int, value: sigval
 /// `info` is a whole siginfo.
 pub unsafe fn raw_sigqueueinfo(id: i32, signal: c_int, info: *const siginfo_t) -> isize {
     let host = pod().map_or(Ok(id), |table| if id <= 0 { Err(libc::ESRCH) } else { translate::task(table, id) });
+    let signal = if pod().is_some() { spare_init(id, signal) } else { signal };
     // SAFETY: the caller's.
     host.map_or_else(|errno| -errno as isize, |host| unsafe { call!(libc::SYS_rt_sigqueueinfo, host, signal, info) })
 }
