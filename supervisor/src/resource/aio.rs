@@ -93,13 +93,17 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
 /// Makes the contexts. The memory must be mapped, and nothing where the rings go.
 pub fn restore(cx: &mut Nascent) -> Result<()> {
     let records: Vec<Record> = cx.section("aio")?;
+    restore_all(&records, cx)
+}
+
+fn restore_all(records: &[Record], cx: &mut Nascent) -> Result<()> {
     // so that the kernel does not choose the place of one ring for another
-    for record in &records {
+    for record in records {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
         let arguments = [record.address, record.len, libc::PROT_NONE as u64, flags as u64, u64::MAX, 0];
         cx.process_mut(record.process)?.call("keep room in the memory", libc::SYS_mmap, arguments)?;
     }
-    for record in &records {
+    for record in records {
         let context = make(record, cx)?;
         let process = cx.process_mut(record.process)?;
         let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
@@ -196,5 +200,24 @@ mod tests {
             assert_eq!(len(least), pages * PAGE);
             assert!(least == 1 || len(least - 1) < pages * PAGE);
         }
+    }
+
+    #[test]
+    fn events_wait_in_a_restored_ring() {
+        use super::super::descriptor::tests::into_child;
+        let mut restored = into_child(Vec::new());
+        let len = 3 * PAGE;
+        let maps = restored.cx.proc.maps(restored.cx.processes[0].pid).unwrap();
+        let address = crate::tracee::find_hole(maps.iter().map(|map| (map.start, map.end)), len).unwrap();
+        let events: Vec<u8> = (0..2 * EVENT as u8).collect();
+        let record = Record { process: 2, address, len, events: events.clone() };
+        restore_all(&[record], &mut restored.cx).unwrap();
+        let process = &mut restored.cx.processes[0];
+        let at = process.write_data(0, &[0u8; 16]).unwrap();
+        let got = process.call("collect", libc::SYS_io_getevents, [address, 0, 10, at + 64, at]).unwrap();
+        assert_eq!(got, 2);
+        let mut found = [0u8; 2 * EVENT as usize];
+        process.read_data(64, &mut found).unwrap();
+        assert_eq!(found.to_vec(), events);
     }
 }

@@ -425,23 +425,57 @@ fn install(cx: &mut Nascent, table: &Table) -> Result<()> {
         .iter_mut()
         .find(|process| process.vpid == table.process)
         .ok_or_else(|| Error::Inconsistent(format!("a descriptor table for process {}, which is not there", table.process)))?;
-    let vpid = process.vpid;
-    for rows in table.descriptors.chunks(BATCH) {
+    let mut rows: Vec<&Descriptor> = table.descriptors.iter().collect();
+    rows.sort_unstable_by_key(|row| row.fd);
+    empty(process, &rows)?;
+    for rows in rows.chunks(BATCH) {
         let fds: Vec<_> = rows.iter().map(|row| descriptions.fd(row.description)).collect::<Result<_>>()?;
         let arrived = hand_over(process, sender.as_fd(), &fds)?;
-        // everything arrives above the highest number of the table, so that no move overwrites what is still to be moved
-        let mut calls = Vec::with_capacity(rows.len() * 2);
-        for (row, at) in rows.iter().zip(&arrived) {
-            let flags = if row.close_on_exec { libc::O_CLOEXEC } else { 0 };
-            calls.push(Call::new(libc::SYS_dup3, [*at as u64, row.fd as u64, flags as u64]));
-        }
-        for at in &arrived {
-            calls.push(Call::new(libc::SYS_close, [*at as u64]));
-        }
-        process.sequence("place the descriptors", &mut calls)?;
+        process.sequence("place the descriptors", &mut moves(rows, &arrived)?)?;
     }
-    let _ = vpid;
     Ok(())
+}
+
+/// Closes everything but the socket, which is moved out of the way when the table needs its number.
+fn empty(process: &mut super::NascentProcess, rows: &[&Descriptor]) -> Result<()> {
+    let what = "empty the descriptor table";
+    let channel = process.channel as u64;
+    if channel > 0 {
+        process.call(what, libc::SYS_close_range, [0, channel - 1, 0])?;
+    }
+    process.call(what, libc::SYS_close_range, [channel + 1, u64::from(u32::MAX), 0])?;
+    let used = |number: i32| rows.binary_search_by_key(&number, |row| row.fd).is_ok();
+    if !used(process.channel) {
+        return Ok(());
+    }
+    let free = (0..).find(|number| !used(*number)).unwrap_or(i32::MAX);
+    process.call(what, libc::SYS_dup3, [channel, free as u64, libc::O_CLOEXEC as u64])?;
+    process.call(what, libc::SYS_close, [channel])?;
+    process.channel = free;
+    Ok(())
+}
+
+/// The calls that bring descriptors from where they arrived to their numbers. Rows are in ascending order, and descriptors arrive
+/// at the lowest free numbers, so none arrives above its own: moved from the last to the first, none overwrites another.
+fn moves(rows: &[&Descriptor], arrived: &[i32]) -> Result<Vec<Call>> {
+    let mut calls = Vec::with_capacity(rows.len() * 2);
+    let mut pending: std::collections::HashSet<i32> = arrived.iter().copied().collect();
+    for (row, at) in rows.iter().zip(arrived).rev() {
+        pending.remove(at);
+        if pending.contains(&row.fd) {
+            return Err(Error::Inconsistent(format!("descriptor {} is needed for two files at once", row.fd)));
+        }
+        let (from, to) = (*at as u64, row.fd as u64);
+        if from == to {
+            let flag = if row.close_on_exec { libc::FD_CLOEXEC } else { 0 };
+            calls.push(Call::new(libc::SYS_fcntl, [to, libc::F_SETFD as u64, flag as u64]));
+            continue;
+        }
+        let flags = if row.close_on_exec { libc::O_CLOEXEC } else { 0 };
+        calls.push(Call::new(libc::SYS_dup3, [from, to, flags as u64]));
+        calls.push(Call::new(libc::SYS_close, [from]));
+    }
+    Ok(calls)
 }
 
 /// Sends descriptors of the engine to a process under construction; gives their numbers there.
@@ -480,79 +514,5 @@ pub fn hand_over(process: &mut super::NascentProcess, sender: BorrowedFd<'_>, fd
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    //! A round trip within one process: descriptors of ours are captured, and opened again.
-    use super::*;
-    use crate::image::{ImageReader, ImageWriter, ManifestBuilder};
-    use crate::proc::Proc;
-
-    /// A capture without processes.
-    pub(crate) fn empty_capture(image: &std::path::Path) -> Capture {
-        Capture {
-            proc: Proc::open().unwrap(),
-            processes: Vec::new(),
-            virtual_ids: Default::default(),
-            outside: Default::default(),
-            closed_connections: Vec::new(),
-            kernel_names: false,
-            leave_running: false,
-            pod_name: "test".into(),
-            writer: ImageWriter::create(image).unwrap(),
-            manifest: ManifestBuilder::default(),
-            stash: Default::default(),
-        }
-    }
-
-    /// Captures duplicates of the given descriptors; equal descriptions become one.
-    pub(crate) fn capture_own(cx: &mut Capture, fds: &[BorrowedFd<'_>]) -> Result<(Vec<u32>, Vec<DescriptionRecord>)> {
-        let (mut seen, mut order) = (Vec::new(), Vec::new());
-        let mut ids = Vec::new();
-        let proc = Proc::duplicate(&cx.proc).unwrap();
-        for fd in fds {
-            let holder = Holder { pid: own_pid(), vpid: 2, fd: fd.as_raw_fd() };
-            ids.push(identify(&mut seen, &mut order, &proc, fd.try_clone_to_owned().unwrap(), Some(holder))?);
-        }
-        Ok((ids, describe(&mut seen, &mut order, cx)?))
-    }
-
-    pub(crate) fn nascent(capture: Capture, image: &std::path::Path, descriptions: Vec<DescriptionRecord>) -> Nascent {
-        capture.writer.finish(capture.manifest).unwrap();
-        let (reader, manifest) = ImageReader::open(image).unwrap();
-        Nascent {
-            proc: capture.proc,
-            reader,
-            manifest,
-            processes: Vec::new(),
-            host_ids: capture.virtual_ids.iter().map(|(host, vpid)| (*vpid, *host)).collect(),
-            kernel_names: false,
-            pod_name: "test".into(),
-            sender: std::fs::File::open("/dev/null").unwrap().into(),
-            descriptions: Descriptions::new(Section { tables: Vec::new(), descriptions }).unwrap(),
-            stash: Default::default(),
-        }
-    }
-
-    /// Captures, lets `between` happen, and opens again.
-    pub(crate) fn round_trip(fds: Vec<OwnedFd>, between: impl FnOnce()) -> Vec<OwnedFd> {
-        let directory = tempfile::tempdir().unwrap();
-        let image = directory.path().join("image");
-        let mut cx = empty_capture(&image);
-        cx.virtual_ids.insert(own_pid(), 2);
-        let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-        let (ids, records) = capture_own(&mut cx, &borrowed).unwrap();
-        drop(borrowed);
-        drop(fds);
-        between();
-        let mut cx = nascent(cx, &image, records);
-        let opened = ids.iter().map(|id| cx.description(*id).unwrap().try_clone_to_owned().unwrap()).collect();
-        super::super::file_object::finish(&mut cx).unwrap();
-        opened
-    }
-
-    /// What capturing a descriptor is refused with.
-    pub(crate) fn refusal(fd: BorrowedFd<'_>) -> String {
-        let directory = tempfile::tempdir().unwrap();
-        let mut cx = empty_capture(&directory.path().join("image"));
-        capture_own(&mut cx, &[fd]).expect_err("refused").to_string()
-    }
-}
+#[path = "descriptor_tests.rs"]
+pub(super) mod tests;

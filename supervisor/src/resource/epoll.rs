@@ -249,7 +249,7 @@ fn lend(entry: &Entry, id: u32, vpid: Option<Vpid>, operation: i32, events: u32,
 #[cfg(test)]
 mod tests {
     use super::super::descriptor::Description;
-    use super::super::descriptor::tests::{capture_own, empty_capture};
+    use super::super::descriptor::tests::{capture_own, empty_capture, into_child};
     use super::*;
 
     #[test]
@@ -283,6 +283,43 @@ mod tests {
         let target = |data: u64| record.entries.iter().find(|entry| entry.data == data).map(|entry| (entry.number, entry.target));
         assert_eq!(target(1), Some((number, ids[1])));
         assert_eq!(target(2), Some((number, ids[3])));
+    }
+
+    #[test]
+    fn a_restored_set_watches_the_same_files() {
+        let (set, outer) = (events_set(), events_set());
+        let (r, w) = nix::unistd::pipe().unwrap();
+        let (other, other_w) = nix::unistd::pipe().unwrap();
+        let (spent, spent_w) = nix::unistd::pipe().unwrap();
+        let add = |epoll: &OwnedFd, fd: &OwnedFd, events: i32, data| {
+            crate::sys::events::epoll_control(epoll.as_fd(), libc::EPOLL_CTL_ADD, fd.as_fd(), events as u32, data).unwrap();
+        };
+        nix::unistd::write(&spent_w, b"x").unwrap();
+        add(&set, &spent, libc::EPOLLIN | libc::EPOLLONESHOT, 3);
+        assert_eq!(events::epoll_ready(set.as_fd(), 8).unwrap(), [3]);
+        add(&set, &r, libc::EPOLLIN, 1);
+        add(&outer, &set, libc::EPOLLIN, 9);
+        let number = r.as_raw_fd();
+        let kept = r.try_clone().unwrap();
+        drop(r);
+        let moved = nix::unistd::dup(&other).unwrap();
+        assert_eq!(moved.as_raw_fd(), number, "the lowest free number");
+        add(&set, &moved, libc::EPOLLIN, 2);
+        let number_of = |fd: &OwnedFd| fd.as_raw_fd();
+        let [set_n, outer_n, w_n, other_w_n] = [&set, &outer, &w, &other_w].map(number_of);
+        let restored = into_child(vec![set, outer, kept, w, moved, other_w, spent, spent_w]);
+        let ready = |n: i32| {
+            let mut ready = events::epoll_ready(restored.fd(n).as_fd(), 8).unwrap();
+            ready.sort_unstable();
+            ready
+        };
+        assert_eq!((ready(set_n), ready(outer_n)), (vec![], vec![]));
+        nix::unistd::write(restored.fd(w_n), b"a").unwrap();
+        assert_eq!((ready(outer_n), ready(set_n)), (vec![9], vec![1]));
+        nix::unistd::write(restored.fd(other_w_n), b"b").unwrap();
+        assert_eq!(ready(set_n), [1, 2]);
+        let lines: Vec<_> = restored.info(set_n).all("tfd").filter_map(parse).map(|line| (line.0, line.2)).collect();
+        assert!(lines.contains(&(number, 1)) && lines.contains(&(number, 2)), "{lines:?}");
     }
 
     fn events_set() -> OwnedFd {

@@ -214,4 +214,48 @@ mod tests {
             [(Kind::Flock, libc::F_RDLCK as i16, 0, None), (Kind::Description, libc::F_WRLCK as i16, 10, Some(19))]
         );
     }
+
+    #[test]
+    fn locks_are_taken_again() {
+        use super::super::descriptor::tests::into_child;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("locked");
+        std::fs::write(&path, "0123456789").unwrap();
+        let file = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let number = file.as_raw_fd();
+        let mut restored = into_child(vec![file.into()]);
+        let lock = |kind, mode: i32, start, end| Record { process: 2, fd: number, kind, mode: mode as i16, start, end };
+        let records = vec![
+            lock(Kind::Posix, libc::F_WRLCK, 0, Some(4)),
+            lock(Kind::Posix, libc::F_RDLCK, 5, None),
+            lock(Kind::Description, libc::F_RDLCK, 7, Some(8)),
+            lock(Kind::Flock, libc::F_WRLCK, 0, None),
+        ];
+        for record in &records {
+            restore_one(record, &mut restored.cx).unwrap();
+        }
+        let mut found: Vec<_> = restored.info(number).all("lock").map(|line| parse(line).unwrap()).collect();
+        found.sort_by_key(|lock| (lock.0 as i32, lock.2));
+        let wanted: Vec<_> = records.iter().map(|r| (r.kind, r.mode, r.start, r.end)).collect();
+        assert_eq!(found, wanted);
+        let stranger = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        assert!(crate::sys::files::flock(stranger.as_fd(), libc::LOCK_EX | libc::LOCK_NB).is_err());
+    }
+
+    #[test]
+    fn who_is_in_the_way_is_told() {
+        use super::super::descriptor::tests::into_child;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("taken");
+        std::fs::write(&path, "x").unwrap();
+        let ours = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let file = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let number = file.as_raw_fd();
+        let mut restored = into_child(vec![file.into()]);
+        crate::sys::files::flock(ours.as_fd(), libc::LOCK_EX).unwrap();
+        let record = Record { process: 2, fd: number, kind: Kind::Flock, mode: libc::F_WRLCK as i16, start: 0, end: None };
+        let error = restore_one(&record, &mut restored.cx).unwrap_err();
+        let text = explain(error, &record, &restored.cx).to_string();
+        assert!(text.contains("taken") && text.contains("process 2"), "{text}");
+    }
 }
