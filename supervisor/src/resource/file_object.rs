@@ -131,9 +131,12 @@ impl FileObject {
         }
     }
 
-    /// Whether the restart of the image will find the file here, without opening it.
-    pub fn check(&self) -> Result<()> {
+    /// Whether a restart will find the file here, to be opened with these flags; it is not opened.
+    pub fn check(&self, flags: i32) -> Result<()> {
         let (Place::Named { path, identity } | Place::Linked { path, identity, .. }) = &self.place else { return Ok(()) };
+        if appends_only(flags) && identity.is_regular() {
+            return Ok(());
+        }
         let found = lstat(path).doing(|| format!("find the file {}", path.display()))?;
         identity.check(path, &found)
     }

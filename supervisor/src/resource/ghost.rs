@@ -56,6 +56,8 @@ pub enum Kind {
 
 /// F_SEAL_FUTURE_WRITE (fcntl(2)): forbids new writable mappings, so old ones must be there first.
 const SEAL_FUTURE_WRITE: i32 = 0x10;
+const HUGETLBFS_MAGIC: i64 = 0x9584_58f6;
+const SECRETMEM_MAGIC: i64 = 0x5345_434d;
 /// What one run of contents holds at most.
 const PIECE: usize = 4 << 20;
 
@@ -80,10 +82,10 @@ impl Ghost {
             libc::S_IFIFO => Kind::Fifo,
             _ => return refuse("it is deleted and of a type that cannot be made anew"),
         };
-        if matches!(kind, Kind::Memfd { .. })
-            && nix::sys::statfs::fstatfs(fd).is_ok_and(|fs| fs.filesystem_type().0 == 0x9584_58f6)
-        {
-            return refuse("it is made of huge pages (MFD_HUGETLB), which cannot be captured");
+        match nix::sys::statfs::fstatfs(fd).map_or(0, |fs| fs.filesystem_type().0) {
+            HUGETLBFS_MAGIC => return refuse("it is made of huge pages (MFD_HUGETLB), which cannot be captured"),
+            SECRETMEM_MAGIC => return refuse("it is secret memory (memfd_secret), which nobody else may read"),
+            _ => {}
         }
         let name = match &kind {
             Kind::Memfd { .. } => {

@@ -17,8 +17,12 @@ pub struct Record {
     pub position: i64,
 }
 
+/// The file system of POSIX message queues, whose descriptors look like those of files (mq_overview(7)).
+const MQUEUE_MAGIC: i64 = 0x1980_0202;
+
 pub(super) fn recognise(seen: &Seen) -> bool {
-    let named = seen.label().starts_with('/') || seen.label().is_empty();
+    let queue = || nix::sys::statfs::fstatfs(&seen.fd).is_ok_and(|fs| fs.filesystem_type().0 == MQUEUE_MAGIC);
+    let named = seen.link.is_absolute() && (seen.kind() != libc::S_IFREG || !queue());
     named && (matches!(seen.kind(), libc::S_IFREG | libc::S_IFDIR) || seen.status_flags() & libc::O_PATH != 0)
 }
 
@@ -42,6 +46,11 @@ pub(super) fn open(record: &Record, _: u32, cx: &mut Nascent) -> Result<OwnedFd>
         }
     }
     Ok(fd)
+}
+
+/// Whether the file is here, before anything is built.
+pub(super) fn check(record: &Record) -> Result<()> {
+    record.file.check(record.flags)
 }
 
 pub(super) fn settle(record: &Record, _: u32, cx: &mut Nascent) -> Result<()> {
@@ -205,6 +214,13 @@ mod tests {
             let message = nascent(cx, &image, records).description(0).unwrap_err().to_string();
             assert!(message.contains(expected) && message.contains(name), "{message}");
         }
+    }
+
+    #[test]
+    fn huge_pages_are_refused() {
+        let Ok(fd) = memfd_create(c"huge", MFdFlags::MFD_HUGETLB) else { return };
+        let message = super::super::descriptor::tests::refusal(fd.as_fd());
+        assert!(message.contains("huge pages") && message.contains("/memfd:huge"), "{message}");
     }
 
     #[test]
