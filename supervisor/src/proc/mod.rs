@@ -1,6 +1,7 @@
 //! The files of /proc that the engine reads, and their parsers. Every parser takes text, so that it can be fuzzed.
 //!
 //! Formats: proc(5) and Documentation/filesystems/proc.rst of the kernel.
+pub mod diag;
 mod fdinfo;
 mod maps;
 mod stat;

@@ -115,6 +115,7 @@ macro_rules! kinds {
 
 kinds! {
     Unsupported => unsupported,
+    UnixSocket => unix_socket,
     ProcFile => proc_file,
     Regular => regular,
     Pipe => pipe,
@@ -162,6 +163,7 @@ pub struct InFlight<'a> {
     seen: &'a mut Vec<Seen>,
     order: &'a mut Vec<usize>,
     proc: crate::proc::Proc,
+    pub sockets: &'a mut super::socket::Observed,
 }
 
 impl InFlight<'_> {
@@ -256,6 +258,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         section.tables.push(table);
     }
     section.descriptions = describe(&mut seen, &mut order, cx)?;
+    super::socket::conclude(&mut section, cx)?;
     cx.section("descriptors", &section)
 }
 
@@ -264,12 +267,13 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
 /// Sockets come first: what is in flight in their queues may be the other end of a pipe, or watched by an epoll set.
 fn describe(seen: &mut Vec<Seen>, order: &mut Vec<usize>, cx: &mut Capture) -> Result<Vec<DescriptionRecord>> {
     let mut records: Vec<Option<DescriptionRecord>> = Vec::new();
+    let mut observed = super::socket::Observed::default();
     for sockets in [true, false] {
         let mut next = 0;
         while next < seen.len() {
             records.resize_with(seen.len(), || None);
             if records[next].is_none() && (seen[next].kind() == libc::S_IFSOCK || !sockets) {
-                records[next] = Some(describe_one(next, seen, order, cx)?);
+                records[next] = Some(describe_one(next, seen, order, &mut observed, cx)?);
             }
             next += 1;
         }
@@ -277,11 +281,17 @@ fn describe(seen: &mut Vec<Seen>, order: &mut Vec<usize>, cx: &mut Capture) -> R
     Ok(records.into_iter().flatten().collect())
 }
 
-fn describe_one(index: usize, seen: &mut Vec<Seen>, order: &mut Vec<usize>, cx: &mut Capture) -> Result<DescriptionRecord> {
+fn describe_one(
+    index: usize,
+    seen: &mut Vec<Seen>,
+    order: &mut Vec<usize>,
+    observed: &mut super::socket::Observed,
+    cx: &mut Capture,
+) -> Result<DescriptionRecord> {
     // a capture function may add descriptions found in flight, so it gets a copy of the one at hand
     let at_hand = copy(&seen[index]);
     let proc = crate::proc::Proc::duplicate(&cx.proc).doing(|| "duplicate /proc".into())?;
-    let mut flight = InFlight { seen, order, proc };
+    let mut flight = InFlight { seen, order, proc, sockets: observed };
     let description = capture_one(&at_hand, cx, &mut flight)?;
     let owner = capture_owner(&at_hand, cx)?;
     let asynchronous = at_hand.status_flags() & libc::O_ASYNC != 0;

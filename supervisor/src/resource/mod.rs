@@ -27,6 +27,8 @@ mod signalfd;
 mod timerfd;
 pub mod lock;
 pub mod nascent;
+pub mod socket;
+mod unix_socket;
 mod unsupported;
 
 pub use capture::{Capture, CapturedProcess, CapturedTask};

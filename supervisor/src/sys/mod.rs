@@ -8,6 +8,7 @@ pub mod launch;
 pub mod memory;
 pub mod passing;
 pub mod process;
+pub mod socket;
 
 use std::io;
 

@@ -1,0 +1,86 @@
+//! What the families of sockets share: options, queued bytes, what is known of sockets that are not in the pod.
+pub mod options;
+
+use super::{Capture, Context, Error, Nascent, Result};
+use crate::image::RunRef;
+use crate::proc::diag::{TcpEntry, UnixEntry};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// Bytes of a queue: small ones in the record, large ones in the image's bulk data.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Bytes {
+    Here(serde_bytes::ByteBuf),
+    Stored(RunRef),
+}
+
+impl Default for Bytes {
+    fn default() -> Bytes {
+        Bytes::Here(serde_bytes::ByteBuf::new())
+    }
+}
+
+impl Bytes {
+    const SMALL: usize = 4096;
+
+    pub fn new(data: Vec<u8>, cx: &mut Capture) -> Result<Bytes> {
+        Ok(if data.len() <= Bytes::SMALL { Bytes::Here(data.into()) } else { Bytes::Stored(cx.blob(&data)?) })
+    }
+
+    pub fn load(&self, cx: &Nascent) -> Result<Vec<u8>> {
+        match self {
+            Bytes::Here(data) => Ok(data.to_vec()),
+            Bytes::Stored(run) => cx.blob(run),
+        }
+    }
+}
+
+/// The kernel's lists of sockets, read when first needed: the pod stands still meanwhile.
+#[derive(Default)]
+pub struct Observed {
+    unix: Option<Vec<UnixEntry>>,
+    by_inode: HashMap<u32, usize>,
+    tcp: Option<Vec<TcpEntry>>,
+    /// Connections that had to be accepted to be read: they stay open while the checkpoint can fail.
+    pub accepted: Vec<std::os::fd::OwnedFd>,
+}
+
+impl Observed {
+    pub fn unix(&mut self) -> Result<&[UnixEntry]> {
+        if self.unix.is_none() {
+            let list = crate::proc::diag::unix_sockets().doing(|| "list the unix sockets (sock_diag(7))".into())?;
+            self.by_inode = list.iter().enumerate().map(|(index, entry)| (entry.inode, index)).collect();
+            self.unix = Some(list);
+        }
+        Ok(self.unix.as_deref().unwrap_or_default())
+    }
+
+    pub fn unix_socket(&mut self, inode: u32) -> Result<Option<&UnixEntry>> {
+        self.unix()?;
+        let index = self.by_inode.get(&inode).filter(|_| inode != 0);
+        Ok(index.and_then(|index| self.unix.as_ref()?.get(*index)))
+    }
+
+    pub fn tcp(&mut self) -> Result<&[TcpEntry]> {
+        if self.tcp.is_none() {
+            self.tcp = Some(crate::proc::diag::tcp_sockets().doing(|| "list the TCP sockets (sock_diag(7))".into())?);
+        }
+        Ok(self.tcp.as_deref().unwrap_or_default())
+    }
+}
+
+/// Sets the status flags of a description (O_NONBLOCK, O_ASYNC ...).
+pub fn set_flags(fd: std::os::fd::BorrowedFd<'_>, flags: i32, what: &str) -> Result<()> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let flags = OFlag::from_bits_truncate(flags & (libc::O_NONBLOCK | libc::O_ASYNC));
+    fcntl(fd, FcntlArg::F_SETFL(flags)).map(drop).doing(|| format!("set the flags of {what}"))
+}
+
+pub fn inconsistent(text: impl Into<String>) -> Error {
+    Error::Inconsistent(text.into())
+}
+
+/// When every description is known: what must be refused because an end of a connection is outside the pod.
+pub(super) fn conclude(section: &mut super::descriptor::Section, cx: &mut Capture) -> Result<()> {
+    super::unix_socket::conclude(section, cx)
+}

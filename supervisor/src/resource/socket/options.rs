@@ -1,0 +1,297 @@
+//! Options of sockets (socket(7), ip(7), ipv6(7), tcp(7), udp(7)): one table for all families.
+//!
+//! What getsockopt(2) gives is recorded as it is. At restart an option is set only where the new socket has another value: most
+//! are at their default, and some may be set only by root, to any value.
+use super::{Context, Result};
+use crate::resource::Error;
+use crate::sys::socket::{self, SO_BUF_LOCK};
+use serde::{Deserialize, Serialize};
+use std::os::fd::BorrowedFd;
+
+/// When an option is set during a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Before bind(2).
+    Early,
+    /// When the socket is bound and connected.
+    Open,
+    /// When its queue is filled and all other sockets exist.
+    Late,
+}
+
+/// Which sockets have an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Any,
+    Unix,
+    Ip,
+    Ip6,
+    Tcp,
+    Udp,
+}
+
+struct Entry {
+    name: &'static str,
+    level: i32,
+    option: i32,
+    of: Of,
+    when: When,
+}
+
+macro_rules! table {
+    ($($when:ident $of:ident $level:expr; $($name:ident = $option:expr),+ $(,)?;)*) => {
+        [$($(Entry { name: stringify!($name), level: $level, option: $option, of: Of::$of, when: When::$when },)+)*]
+    };
+}
+
+const SOCKET: i32 = libc::SOL_SOCKET;
+const IP: i32 = libc::IPPROTO_IP;
+const IPV6: i32 = libc::IPPROTO_IPV6;
+const TCP: i32 = libc::IPPROTO_TCP;
+const UDP: i32 = libc::IPPROTO_UDP;
+
+/// Numbers are those of the kernel's headers where libc lacks a name. The order matters: IP_TOS changes SO_PRIORITY.
+#[rustfmt::skip]
+const TABLE: &[Entry] = &table! {
+    Early Any SOCKET; SO_REUSEPORT = 15, SO_BINDTODEVICE = 25, SO_MARK = 36, SO_DONTROUTE = 5;
+    Early Ip IP; IP_FREEBIND = 15, IP_TRANSPARENT = 19, IP_BIND_ADDRESS_NO_PORT = 24, IP_LOCAL_PORT_RANGE = 51;
+    Early Ip6 IPV6; IPV6_V6ONLY = 26, IPV6_TRANSPARENT = 75, IPV6_FREEBIND = 78;
+    Open Ip IP; IP_TOS = 1, IP_TTL = 2, IP_RECVOPTS = 6, IP_RETOPTS = 7, IP_PKTINFO = 8, IP_MTU_DISCOVER = 10, IP_RECVERR = 11,
+        IP_RECVTTL = 12, IP_RECVTOS = 13, IP_PASSSEC = 18, IP_RECVORIGDSTADDR = 20, IP_MINTTL = 21, IP_CHECKSUM = 23,
+        IP_RECVFRAGSIZE = 25, IP_RECVERR_RFC4884 = 26, IP_MULTICAST_TTL = 33, IP_MULTICAST_LOOP = 34, IP_MULTICAST_ALL = 49,
+        IP_UNICAST_IF = 50;
+    Open Ip6 IPV6; IPV6_UNICAST_HOPS = 16, IPV6_MULTICAST_IF = 17, IPV6_MULTICAST_HOPS = 18, IPV6_MULTICAST_LOOP = 19,
+        IPV6_MTU_DISCOVER = 23, IPV6_RECVERR = 25, IPV6_MULTICAST_ALL = 29, IPV6_RECVERR_RFC4884 = 31, IPV6_FLOWINFO_SEND = 33,
+        IPV6_RECVPKTINFO = 49, IPV6_RECVHOPLIMIT = 51, IPV6_RECVHOPOPTS = 53, IPV6_RECVRTHDR = 56, IPV6_RECVDSTOPTS = 58,
+        IPV6_RECVPATHMTU = 60, IPV6_DONTFRAG = 62, IPV6_RECVTCLASS = 66, IPV6_TCLASS = 67, IPV6_AUTOFLOWLABEL = 70,
+        IPV6_ADDR_PREFERENCES = 72, IPV6_MINHOPCOUNT = 73, IPV6_RECVORIGDSTADDR = 74, IPV6_UNICAST_IF = 76,
+        IPV6_RECVFRAGSIZE = 77;
+    Open Tcp TCP; TCP_NODELAY = 1, TCP_KEEPIDLE = 4, TCP_KEEPINTVL = 5, TCP_KEEPCNT = 6, TCP_SYNCNT = 7, TCP_LINGER2 = 8,
+        TCP_CONGESTION = 13, TCP_THIN_LINEAR_TIMEOUTS = 16, TCP_USER_TIMEOUT = 18, TCP_NOTSENT_LOWAT = 25, TCP_SAVE_SYN = 27,
+        TCP_FASTOPEN_CONNECT = 30, TCP_FASTOPEN_NO_COOKIE = 34, TCP_INQ = 36, TCP_TX_DELAY = 37;
+    Open Udp UDP; UDP_ENCAP = 100, UDP_NO_CHECK6_TX = 101, UDP_NO_CHECK6_RX = 102, UDP_SEGMENT = 103, UDP_GRO = 104;
+    Open Any SOCKET; SO_KEEPALIVE = 9, SO_BROADCAST = 6, SO_OOBINLINE = 10, SO_NO_CHECK = 11, SO_PRIORITY = 12, SO_LINGER = 13,
+        SO_RCVTIMEO = 66, SO_SNDTIMEO = 67, SO_TIMESTAMP_OLD = 29, SO_TIMESTAMPNS_OLD = 35, SO_TIMESTAMP_NEW = 63,
+        SO_TIMESTAMPNS_NEW = 64, SO_RXQ_OVFL = 40, SO_WIFI_STATUS = 41, SO_NOFCS = 43, SO_SELECT_ERR_QUEUE = 45,
+        SO_BUSY_POLL = 46, SO_INCOMING_CPU = 49, SO_ZEROCOPY = 60, SO_TXTIME = 61, SO_PREFER_BUSY_POLL = 69,
+        SO_RESERVE_MEM = 73, SO_TXREHASH = 74, SO_RCVMARK = 75, SO_RCVPRIORITY = 82;
+    Late Any SOCKET; SO_REUSEADDR = 2, SO_RCVLOWAT = 18, SO_TIMESTAMPING_OLD = 37, SO_TIMESTAMPING_NEW = 65;
+    Late Unix SOCKET; SO_PASSCRED = 16, SO_PASSSEC = 34, SO_PASSPIDFD = 76, SO_PASSRIGHTS = 83;
+    Late Tcp TCP; TCP_DEFER_ACCEPT = 9, TCP_FASTOPEN = 23, TCP_CORK = 3;
+    Late Udp UDP; UDP_CORK = 1;
+};
+
+const LOCK_FILTER: i32 = 44;
+const SNDBUF_LOCKED: i32 = 1;
+const RCVBUF_LOCKED: i32 = 2;
+
+/// One option: level, number, value as getsockopt(2) gave it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Value {
+    level: i32,
+    option: i32,
+    #[serde(with = "serde_bytes")]
+    value: Vec<u8>,
+}
+
+/// The options of a socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    values: Vec<Value>,
+    /// SO_SNDBUF and SO_RCVBUF, in the kernel's doubled count.
+    buffers: (i32, i32),
+    /// Which of the two the program chose itself (SO_BUF_LOCK): the kernel adapts the others.
+    locked: i32,
+    /// IPv4 interface of outgoing multicast: (address, as IP_MULTICAST_IF gives it).
+    multicast_from: Option<[u8; 4]>,
+    #[serde(with = "serde_bytes")]
+    filter: Vec<u8>,
+    filter_locked: bool,
+}
+
+/// Domain, type and protocol of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Family {
+    pub domain: i32,
+    pub kind: i32,
+    pub protocol: i32,
+}
+
+impl Family {
+    pub fn of(fd: BorrowedFd<'_>) -> std::io::Result<Family> {
+        Ok(Family {
+            domain: socket::option_int(fd, SOCKET, libc::SO_DOMAIN)?,
+            kind: socket::option_int(fd, SOCKET, libc::SO_TYPE)?,
+            protocol: socket::option_int(fd, SOCKET, libc::SO_PROTOCOL)?,
+        })
+    }
+
+    pub fn is_inet(&self) -> bool {
+        self.domain == libc::AF_INET || self.domain == libc::AF_INET6
+    }
+
+    pub fn is_tcp(&self) -> bool {
+        self.is_inet() && self.kind == libc::SOCK_STREAM
+    }
+
+    fn has(&self, of: Of) -> bool {
+        match of {
+            Of::Any => true,
+            Of::Unix => self.domain == libc::AF_UNIX,
+            Of::Ip => self.is_inet(),
+            Of::Ip6 => self.domain == libc::AF_INET6,
+            Of::Tcp => self.is_tcp(),
+            Of::Udp => self.is_inet() && self.kind == libc::SOCK_DGRAM,
+        }
+    }
+}
+
+/// Reads every option. One that this kernel does not know, or that is not for this protocol, is not recorded.
+pub fn capture(fd: BorrowedFd<'_>, family: Family) -> std::io::Result<Options> {
+    let mut options = Options {
+        buffers: (socket::option_int(fd, SOCKET, libc::SO_SNDBUF)?, socket::option_int(fd, SOCKET, libc::SO_RCVBUF)?),
+        locked: socket::option_int(fd, SOCKET, SO_BUF_LOCK).unwrap_or(SNDBUF_LOCKED | RCVBUF_LOCKED),
+        filter: socket::filter(fd)?,
+        filter_locked: socket::option_int(fd, SOCKET, LOCK_FILTER).unwrap_or(0) != 0,
+        ..Options::default()
+    };
+    for entry in TABLE.iter().filter(|entry| family.has(entry.of)) {
+        if let Ok(value) = socket::option(fd, entry.level, entry.option, 64) {
+            options.values.push(Value { level: entry.level, option: entry.option, value });
+        }
+    }
+    if family.is_inet() && family.kind != libc::SOCK_STREAM {
+        let from = socket::option(fd, IP, libc::IP_MULTICAST_IF, 4).ok().and_then(|value| value.try_into().ok());
+        options.multicast_from = from.filter(|from| *from != [0; 4]);
+    }
+    Ok(options)
+}
+
+impl Options {
+    /// Sets the options of one moment, where the socket's differ.
+    pub fn restore(&self, fd: BorrowedFd<'_>, when: When, what: &str) -> Result<()> {
+        for Value { level, option, value } in &self.values {
+            let Some(entry) = TABLE.iter().find(|entry| entry.level == *level && entry.option == *option) else {
+                return Err(Error::Inconsistent(format!("unknown option {level}.{option} of {what}")));
+            };
+            if entry.when != when || socket::option(fd, *level, *option, 64).is_ok_and(|now| now == *value) {
+                continue;
+            }
+            socket::set_option(fd, *level, *option, value).doing(|| format!("set the option {} of {what}", entry.name))?;
+        }
+        if when == When::Open && !self.filter.is_empty() {
+            socket::attach_filter(fd, &self.filter).doing(|| format!("attach the packet filter of {what}"))?;
+            if self.filter_locked {
+                socket::set_option_int(fd, SOCKET, LOCK_FILTER, 1).doing(|| format!("lock the packet filter of {what}"))?;
+            }
+        }
+        if let (When::Open, Some(from)) = (when, self.multicast_from) {
+            socket::set_option(fd, IP, libc::IP_MULTICAST_IF, &from)
+                .doing(|| format!("choose the interface for multicast of {what}"))?;
+        }
+        if when != When::Open {
+            self.restore_buffers(fd, what)?;
+        }
+        Ok(())
+    }
+
+    /// Buffer sizes: a receive buffer counts when a connection is made, and queues are filled with larger ones.
+    fn restore_buffers(&self, fd: BorrowedFd<'_>, what: &str) -> Result<()> {
+        for (size, option, force, lock) in [
+            (self.buffers.0, libc::SO_SNDBUF, libc::SO_SNDBUFFORCE, SNDBUF_LOCKED),
+            (self.buffers.1, libc::SO_RCVBUF, libc::SO_RCVBUFFORCE, RCVBUF_LOCKED),
+        ] {
+            let read = || socket::option_int(fd, SOCKET, option);
+            if self.locked & lock == 0 || read().is_ok_and(|now| now == size) {
+                continue;
+            }
+            socket::set_option_int(fd, SOCKET, option, size / 2).doing(|| format!("set a buffer size of {what}"))?;
+            if read().is_ok_and(|now| now < size) {
+                // above the system's maximum; without privilege the socket has to do with that
+                let _ = socket::set_option_int(fd, SOCKET, force, size / 2);
+            }
+        }
+        let locked = socket::option_int(fd, SOCKET, SO_BUF_LOCK).unwrap_or(self.locked);
+        if locked != self.locked {
+            let _ = socket::set_option_int(fd, SOCKET, SO_BUF_LOCK, self.locked);
+        }
+        Ok(())
+    }
+
+    /// The recorded value of an option that is an int.
+    pub fn int(&self, level: i32, option: i32) -> Option<i32> {
+        let found = self.values.iter().find(|value| value.level == level && value.option == option)?;
+        Some(i32::from_ne_bytes(found.value.get(..4)?.try_into().ok()?))
+    }
+}
+
+/// Makes room for filling a queue; [`When::Late`] brings the recorded size back.
+pub fn widen(fd: BorrowedFd<'_>, option: i32) -> (i32, i32) {
+    let before = socket::option_int(fd, SOCKET, option).unwrap_or(0);
+    let locked = socket::option_int(fd, SOCKET, SO_BUF_LOCK).unwrap_or(0);
+    let force = if option == libc::SO_SNDBUF { libc::SO_SNDBUFFORCE } else { libc::SO_RCVBUFFORCE };
+    if socket::set_option_int(fd, SOCKET, force, 1 << 28).is_err() {
+        let _ = socket::set_option_int(fd, SOCKET, option, 1 << 28);
+        if socket::option_int(fd, SOCKET, option).is_ok_and(|now| now < before) {
+            let _ = socket::set_option_int(fd, SOCKET, option, before / 2);
+        }
+    }
+    (before, locked)
+}
+
+/// Undoes [`widen`].
+pub fn narrow(fd: BorrowedFd<'_>, option: i32, (size, locked): (i32, i32)) {
+    let _ = socket::set_option_int(fd, SOCKET, option, size / 2);
+    if socket::option_int(fd, SOCKET, option).is_ok_and(|now| now < size) {
+        let force = if option == libc::SO_SNDBUF { libc::SO_SNDBUFFORCE } else { libc::SO_RCVBUFFORCE };
+        let _ = socket::set_option_int(fd, SOCKET, force, size / 2);
+    }
+    let _ = socket::set_option_int(fd, SOCKET, SO_BUF_LOCK, locked);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    fn round_trip(domain: i32, kind: i32, set: &[(i32, i32, i32)]) {
+        let old = socket::socket(domain, kind, 0).unwrap();
+        for (level, option, value) in set {
+            socket::set_option_int(old.as_fd(), *level, *option, *value).unwrap();
+        }
+        let options = capture(old.as_fd(), Family::of(old.as_fd()).unwrap()).unwrap();
+        let new = socket::socket(domain, kind, 0).unwrap();
+        for when in [When::Early, When::Open, When::Late] {
+            options.restore(new.as_fd(), when, "the test's socket").unwrap();
+        }
+        for (level, option, _) in set {
+            let read = |fd: &std::os::fd::OwnedFd| socket::option_int(fd.as_fd(), *level, *option).unwrap();
+            assert_eq!(read(&old), read(&new), "option {level}.{option}");
+        }
+        assert_eq!(capture(new.as_fd(), Family::of(new.as_fd()).unwrap()).unwrap(), options);
+    }
+
+    #[test]
+    fn options_of_every_family_come_back() {
+        let buffers = [(SOCKET, libc::SO_SNDBUF, 40000), (SOCKET, libc::SO_RCVBUF, 50000)];
+        round_trip(libc::AF_UNIX, libc::SOCK_STREAM, &[&buffers[..], &[(SOCKET, libc::SO_PASSCRED, 1)]].concat());
+        let tcp = [(TCP, libc::TCP_NODELAY, 1), (TCP, libc::TCP_KEEPIDLE, 77), (IP, libc::IP_TOS, 0x10), (IP, libc::IP_TTL, 33)];
+        round_trip(libc::AF_INET, libc::SOCK_STREAM, &[&buffers[..], &tcp, &[(SOCKET, libc::SO_PRIORITY, 3)]].concat());
+        let udp = [(IP, libc::IP_MULTICAST_TTL, 7), (IP, libc::IP_MULTICAST_LOOP, 0), (SOCKET, libc::SO_TIMESTAMP, 1)];
+        round_trip(libc::AF_INET, libc::SOCK_DGRAM, &udp);
+        round_trip(libc::AF_INET6, libc::SOCK_DGRAM, &[(IPV6, libc::IPV6_V6ONLY, 1), (IPV6, libc::IPV6_TCLASS, 0x20)]);
+    }
+
+    #[test]
+    fn a_classic_filter_comes_back() {
+        let old = socket::socket(libc::AF_INET, libc::SOCK_DGRAM, 0).unwrap();
+        // ret 0xffff
+        let program = [6u8, 0, 0, 0, 0xff, 0xff, 0, 0];
+        socket::attach_filter(old.as_fd(), &program).unwrap();
+        let family = Family::of(old.as_fd()).unwrap();
+        let options = capture(old.as_fd(), family).unwrap();
+        let new = socket::socket(libc::AF_INET, libc::SOCK_DGRAM, 0).unwrap();
+        options.restore(new.as_fd(), When::Open, "the test's socket").unwrap();
+        assert_eq!(socket::filter(new.as_fd()).unwrap(), program);
+    }
+}

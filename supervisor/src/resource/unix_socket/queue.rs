@@ -1,0 +1,173 @@
+//! Reading queues without changing them.
+use super::{Credentials, Message, Waiting, named};
+use crate::proc::diag::UnixEntry;
+use crate::resource::descriptor::{InFlight, Seen};
+use crate::resource::socket::Bytes;
+use crate::resource::{Capture, Context, Result};
+use crate::sys::socket::{self, MSG_PEEK_NOW, Received, SO_PEEK_OFF};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+const SO_PASSRIGHTS: i32 = 83;
+
+/// Options that make a peek show everything; put back on drop.
+struct Shown<'a> {
+    fd: BorrowedFd<'a>,
+    before: Vec<(i32, i32)>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(fd: BorrowedFd<'a>) -> Shown<'a> {
+        let mut shown = Shown { fd, before: Vec::new() };
+        // the peek offset last: setting it is what makes peeks advance
+        for (option, value) in [(libc::SO_PASSCRED, 1), (SO_PASSRIGHTS, 1), (SO_PEEK_OFF, 0)] {
+            if let Ok(before) = socket::option_int(fd, libc::SOL_SOCKET, option) {
+                if socket::set_option_int(fd, libc::SOL_SOCKET, option, value).is_ok() {
+                    shown.before.push((option, before));
+                }
+            }
+        }
+        shown
+    }
+
+    fn seek(&self, position: usize) -> io::Result<()> {
+        socket::set_option_int(self.fd, libc::SOL_SOCKET, SO_PEEK_OFF, position as i32)
+    }
+
+    /// The next piece; `None` at the end of the queue.
+    fn next(&self, room: usize) -> io::Result<Option<Received>> {
+        match socket::receive(self.fd, room, MSG_PEEK_NOW | libc::MSG_TRUNC) {
+            Ok(received) => Ok(Some(received)),
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        for (option, before) in self.before.drain(..).rev() {
+            let _ = socket::set_option_int(self.fd, libc::SOL_SOCKET, option, before);
+        }
+    }
+}
+
+/// Every message of a queue.
+pub(super) fn peek(
+    fd: BorrowedFd<'_>,
+    kind: i32,
+    title: &str,
+    cx: &mut Capture,
+    flight: &mut InFlight<'_>,
+) -> Result<Vec<Message>> {
+    let shown = Shown::new(fd);
+    let pieces = if kind == libc::SOCK_STREAM { stream(&shown) } else { messages(&shown) };
+    let pieces = pieces.doing(|| format!("read the queue of {title}"))?;
+    drop(shown);
+    pieces.into_iter().map(|piece| message(piece, cx, flight)).collect()
+}
+
+fn message(piece: Received, cx: &mut Capture, flight: &mut InFlight<'_>) -> Result<Message> {
+    // a message sent while neither side asked for credentials has none
+    let credentials = piece.credentials.filter(|(pid, ..)| *pid != 0);
+    Ok(Message {
+        data: Bytes::new(piece.data, cx)?,
+        sender: named(piece.name),
+        files: piece.fds.into_iter().map(|fd| flight.describe(fd)).collect::<Result<_>>()?,
+        credentials: credentials.map(|(pid, uid, gid)| Credentials { pid: cx.virtual_id(pid), uid, gid }),
+    })
+}
+
+/// Datagrams and packets: a peek gives one.
+fn messages(shown: &Shown<'_>) -> io::Result<Vec<Received>> {
+    let (mut found, mut position, mut room) = (Vec::new(), 0, 256 * 1024);
+    while let Some(received) = shown.next(room)? {
+        if received.len > received.data.capacity().max(room) || received.flags & libc::MSG_TRUNC != 0 {
+            room = received.len.next_power_of_two().max(room * 2);
+            shown.seek(position)?;
+            continue;
+        }
+        // the end of a shut down connection looks like an empty packet, but has no sender
+        if received.len == 0 && received.credentials.is_none() {
+            break;
+        }
+        position += received.len;
+        found.push(received);
+    }
+    Ok(found)
+}
+
+/// A stream: a peek goes on through the queue up to the first piece that carries descriptors, or comes from another process.
+fn stream(shown: &Shown<'_>) -> io::Result<Vec<Received>> {
+    // not beyond: at the end of the queue recvmsg(2) takes a pending error away
+    let total = socket::count(shown.fd, libc::FIONREAD)?;
+    let (mut found, mut position) = (Vec::new(), 0);
+    while position < total {
+        let Some(mut received) = shown.next(total - position)? else { break };
+        if received.len == 0 {
+            break;
+        }
+        if !received.fds.is_empty() {
+            // descriptors belong to the piece that comes last in what this peek gave: find its first byte
+            let (mut without, mut with) = (0, received.len);
+            while with - without > 1 {
+                let middle = if without == 0 { 1 } else { (without + with) / 2 };
+                let middle = if middle >= with { with - 1 } else { middle };
+                shown.seek(position)?;
+                let part = shown.next(middle)?;
+                if part.is_some_and(|part| !part.fds.is_empty()) { with = middle } else { without = middle }
+            }
+            if with > 1 {
+                let plain = received.data.drain(..with - 1).collect::<Vec<u8>>();
+                found.push(Received { len: plain.len(), data: plain, credentials: received.credentials, ..Received::default() });
+            }
+        }
+        position += received.len;
+        shown.seek(position)?;
+        received.len = received.data.len();
+        found.push(received);
+    }
+    Ok(found)
+}
+
+/// The connections that wait at a listening socket, in their order.
+///
+/// What a client has sent already waits at a socket that only accept(2) can reach, and nothing can put it back into the
+/// listener's queue. So a connection is accepted here only when the pod will end with this checkpoint.
+pub(super) fn waiting(seen: &Seen, entry: &UnixEntry, cx: &mut Capture, flight: &mut InFlight<'_>) -> Result<Vec<Waiting>> {
+    if entry.waiting.is_empty() {
+        return Ok(Vec::new());
+    }
+    let plain = {
+        let all = flight.sockets.unix()?;
+        entry.waiting.iter().all(|client| {
+            let mut ends = all.iter().filter(|end| end.inode == 0 && end.state == 1 && end.peer == Some(*client));
+            *client != 0 && ends.all(|end| end.queued == 0)
+        })
+    };
+    if plain {
+        let waits = |client: &u32| Waiting { client: Some(*client), client_name: Vec::new(), queue: Vec::new() };
+        return Ok(entry.waiting.iter().map(waits).collect());
+    }
+    if cx.leave_running {
+        return Err(seen.refuse(
+            "a connection waits there to be accepted, with data that cannot be read before",
+            "try again in a moment, or stop the pod with the checkpoint",
+        ));
+    }
+    let title = seen.title();
+    let doing = || format!("read a waiting connection of {title}");
+    let mut found = Vec::new();
+    for client in &entry.waiting {
+        if socket::events(seen.fd.as_fd(), libc::POLLIN).doing(doing)? & libc::POLLIN == 0 {
+            break;
+        }
+        let end = socket::accept(seen.fd.as_fd()).doing(doing)?;
+        let client_name = socket::peer_name(end.as_fd()).map(named).unwrap_or_default();
+        let queue = peek(end.as_fd(), i32::from(entry.kind), &title, cx, flight)?;
+        found.push(Waiting { client: (*client != 0).then_some(*client), client_name, queue });
+        // closing it would show at the client, which goes on if the checkpoint fails
+        flight.sockets.accepted.push(end);
+    }
+    Ok(found)
+}
