@@ -42,11 +42,13 @@ pub struct UnixEntry {
 
 impl UnixEntry {
     fn parse(body: &[u8]) -> Option<UnixEntry> {
-        let mut entry =
-            UnixEntry { kind: *body.get(1)?, state: *body.get(2)?, inode: u32_at(body, 4)?, ..UnixEntry::default() };
+        let mut entry = UnixEntry { kind: *body.get(1)?, state: *body.get(2)?, inode: u32_at(body, 4)?, ..UnixEntry::default() };
         for (kind, value) in attributes(body.get(16..)?) {
             match kind {
-                0 => entry.name = value.to_vec(),
+                0 => {
+                    let end = if value.first() == Some(&0) { None } else { value.iter().position(|byte| *byte == 0) };
+                    entry.name = value[..end.unwrap_or(value.len())].to_vec();
+                }
                 1 => entry.file = u32_at(value, 0),
                 2 => entry.peer = u32_at(value, 0),
                 3 => entry.waiting = (0..value.len() / 4).filter_map(|index| u32_at(value, index * 4)).collect(),

@@ -56,11 +56,17 @@ pub(crate) fn round_trip(fds: Vec<OwnedFd>, between: impl FnOnce()) -> Vec<Owned
     let mut cx = empty_capture(&image);
     cx.virtual_ids.insert(own_pid(), 2);
     let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-    let (ids, records) = capture_own(&mut cx, &borrowed).unwrap();
+    let (ids, descriptions) = capture_own(&mut cx, &borrowed).unwrap();
+    let mut section = Section { tables: Vec::new(), descriptions };
+    super::super::socket::conclude(&mut section, &mut cx).unwrap();
     drop(borrowed);
     drop(fds);
     between();
-    let mut cx = nascent(cx, &image, records);
+    let mut cx = nascent(cx, &image, section.descriptions);
+    for id in 0..cx.descriptions.section().descriptions.len() as u32 {
+        cx.description(id).unwrap();
+    }
+    settle(&mut cx).unwrap();
     let opened = ids.iter().map(|id| cx.description(*id).unwrap().try_clone_to_owned().unwrap()).collect();
     super::super::file_object::finish(&mut cx).unwrap();
     opened
@@ -70,7 +76,10 @@ pub(crate) fn round_trip(fds: Vec<OwnedFd>, between: impl FnOnce()) -> Vec<Owned
 pub(crate) fn refusal(fd: BorrowedFd<'_>) -> String {
     let directory = tempfile::tempdir().unwrap();
     let mut cx = empty_capture(&directory.path().join("image"));
-    capture_own(&mut cx, &[fd]).expect_err("refused").to_string()
+    let refused = capture_own(&mut cx, &[fd]).and_then(|(_, descriptions)| {
+        super::super::socket::conclude(&mut Section { tables: Vec::new(), descriptions }, &mut cx)
+    });
+    refused.expect_err("refused").to_string()
 }
 
 /// A stopped child with the descriptors of ours given, under the same numbers.

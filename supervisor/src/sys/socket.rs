@@ -231,6 +231,27 @@ pub fn receive(fd: BorrowedFd<'_>, room: usize, flags: i32) -> io::Result<Receiv
     Ok(received)
 }
 
+/// Peeks at a stream of unix sockets for at most `room` bytes, and gives how many of them are in *whole* pieces of the queue: the
+/// room beyond cannot be written to, so the kernel gives up at the first piece that does not fit, before it looks at what comes
+/// with it.
+pub fn peek_whole_pieces(fd: BorrowedFd<'_>, room: usize) -> io::Result<usize> {
+    let mut data = vec![0u8; room];
+    let mut iov = [
+        libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: room },
+        libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 1 << 20 },
+    ];
+    // SAFETY: an all-zero msghdr is a valid one.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = iov.as_mut_ptr();
+    message.msg_iovlen = 2;
+    // SAFETY: the first iovec is a live buffer, the second makes the kernel fail where it would write there. Without room for
+    // control messages no descriptor is installed.
+    match check(unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, MSG_PEEK_NOW) } as libc::c_long) {
+        Err(error) if error.raw_os_error() == Some(libc::EFAULT) => Ok(0),
+        other => other.map(|n| n as usize),
+    }
+}
+
 /// sendmsg(2), without a signal on a broken connection. `name` may be empty.
 pub fn send(
     fd: BorrowedFd<'_>,

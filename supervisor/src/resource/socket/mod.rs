@@ -69,10 +69,10 @@ impl Observed {
     }
 }
 
-/// Sets the status flags of a description (O_NONBLOCK, O_ASYNC ...).
+/// Sets O_NONBLOCK, the one status flag that sockets have beside O_ASYNC.
 pub fn set_flags(fd: std::os::fd::BorrowedFd<'_>, flags: i32, what: &str) -> Result<()> {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
-    let flags = OFlag::from_bits_truncate(flags & (libc::O_NONBLOCK | libc::O_ASYNC));
+    let flags = OFlag::from_bits_truncate(flags & libc::O_NONBLOCK);
     fcntl(fd, FcntlArg::F_SETFL(flags)).map(drop).doing(|| format!("set the flags of {what}"))
 }
 

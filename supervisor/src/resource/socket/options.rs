@@ -195,14 +195,16 @@ impl Options {
         Ok(())
     }
 
-    /// Buffer sizes: a receive buffer counts when a connection is made, and queues are filled with larger ones.
+    /// Buffer sizes: a receive buffer counts when a connection is made, and queues are filled with larger ones. What neither the
+    /// program nor [`widen`] chose is the kernel's matter.
     fn restore_buffers(&self, fd: BorrowedFd<'_>, what: &str) -> Result<()> {
+        let chosen = self.locked | socket::option_int(fd, SOCKET, SO_BUF_LOCK).unwrap_or(0);
         for (size, option, force, lock) in [
             (self.buffers.0, libc::SO_SNDBUF, libc::SO_SNDBUFFORCE, SNDBUF_LOCKED),
             (self.buffers.1, libc::SO_RCVBUF, libc::SO_RCVBUFFORCE, RCVBUF_LOCKED),
         ] {
             let read = || socket::option_int(fd, SOCKET, option);
-            if self.locked & lock == 0 || read().is_ok_and(|now| now == size) {
+            if chosen & lock == 0 || read().is_ok_and(|now| now == size) {
                 continue;
             }
             socket::set_option_int(fd, SOCKET, option, size / 2).doing(|| format!("set a buffer size of {what}"))?;

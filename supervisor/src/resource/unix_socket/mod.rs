@@ -9,8 +9,10 @@ mod plan;
 mod queue;
 mod restore;
 mod settle;
+#[cfg(test)]
+mod tests;
 
-use super::descriptor::{Description, InFlight, Seen, Section};
+use super::descriptor::{Description, InFlight, Section, Seen};
 use super::socket::Bytes;
 use super::socket::options::{self, Family, Options};
 use super::{Capture, Context, Error, Nascent, Result, Vpid};
@@ -163,12 +165,7 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture, flight: &mut InFlight<'_>) 
     })
 }
 
-fn peer_of(
-    seen: &Seen,
-    entry: &crate::proc::diag::UnixEntry,
-    family: Family,
-    flight: &mut InFlight<'_>,
-) -> Result<Option<Peer>> {
+fn peer_of(seen: &Seen, entry: &crate::proc::diag::UnixEntry, family: Family, flight: &mut InFlight<'_>) -> Result<Option<Peer>> {
     let gone = || Peer::Gone(socket::peer_name(seen.fd.as_fd()).map(named).unwrap_or_default());
     Ok(match entry.peer {
         None if family.kind != libc::SOCK_DGRAM && entry.state == 1 => Some(gone()),
@@ -186,7 +183,8 @@ fn peer_of(
 pub(super) fn conclude(section: &mut Section, cx: &mut Capture) -> Result<()> {
     let known: HashMap<u32, u32> = records(section).map(|(id, record)| (record.number, id)).collect();
     let title = |section: &Section, id: u32, what: String| {
-        let row = section.tables.iter().find_map(|t| t.descriptors.iter().find(|d| d.description == id).map(|d| (t.process, d.fd)));
+        let row =
+            section.tables.iter().find_map(|t| t.descriptors.iter().find(|d| d.description == id).map(|d| (t.process, d.fd)));
         match row {
             Some((process, fd)) => format!("descriptor {fd} of process {process} ({what})"),
             None => format!("a descriptor in flight ({what})"),

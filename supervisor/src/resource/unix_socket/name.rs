@@ -59,12 +59,8 @@ pub(super) fn capture(seen: &Seen, name: &[u8], inode: Option<u32>, cx: &Capture
         SFlag::from_bits_truncate(stat.st_mode & libc::S_IFMT) == SFlag::S_IFSOCK
             && inode.is_some_and(|inode| inode == stat.st_ino as u32)
     };
-    let place = |path: PathBuf, stat: FileStat| Place::File {
-        path,
-        mode: stat.st_mode & 0o7777,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-    };
+    let place =
+        |path: PathBuf, stat: FileStat| Place::File { path, mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid };
     if let Ok(file) = socket::bound_file(seen.fd.as_fd()) {
         let doing = || format!("find the file of {}", seen.title());
         let stat = nix::sys::stat::fstat(&file).doing(doing)?;
@@ -159,7 +155,10 @@ pub(super) fn connect_to_file(fd: BorrowedFd<'_>, file: &Path) -> io::Result<()>
     if let Some(address) = address(file) {
         return socket::connect(fd, &address);
     }
-    let base = file.file_name().and_then(|base| address(Path::new(base))).ok_or_else(|| io::Error::from_raw_os_error(libc::ENAMETOOLONG))?;
+    let base = file
+        .file_name()
+        .and_then(|base| address(Path::new(base)))
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::ENAMETOOLONG))?;
     within(file.parent().unwrap_or(Path::new("/")), || socket::connect(fd, &base))
 }
 
@@ -181,7 +180,11 @@ pub(super) fn bind(fd: BorrowedFd<'_>, name: &[u8], place: &Place, scratch: &mut
             let directory = if text.is_absolute() {
                 same_file(text, target).then(|| PathBuf::from("/"))
             } else {
-                target.as_os_str().as_bytes().strip_suffix(text.as_os_str().as_bytes()).filter(|rest| rest.ends_with(b"/"))
+                target
+                    .as_os_str()
+                    .as_bytes()
+                    .strip_suffix(text.as_os_str().as_bytes())
+                    .filter(|rest| rest.ends_with(b"/"))
                     .map(|rest| PathBuf::from(OsStr::from_bytes(rest)))
             };
             match directory {

@@ -108,17 +108,11 @@ fn stream(shown: &Shown<'_>) -> io::Result<Vec<Received>> {
             break;
         }
         if !received.fds.is_empty() {
-            // descriptors belong to the piece that comes last in what this peek gave: find its first byte
-            let (mut without, mut with) = (0, received.len);
-            while with - without > 1 {
-                let middle = if without == 0 { 1 } else { (without + with) / 2 };
-                let middle = if middle >= with { with - 1 } else { middle };
-                shown.seek(position)?;
-                let part = shown.next(middle)?;
-                if part.is_some_and(|part| !part.fds.is_empty()) { with = middle } else { without = middle }
-            }
-            if with > 1 {
-                let plain = received.data.drain(..with - 1).collect::<Vec<u8>>();
+            // descriptors belong to the piece that comes last in what this peek gave; what is before it stands alone
+            shown.seek(position)?;
+            let before = socket::peek_whole_pieces(shown.fd, received.len - 1)?;
+            if before > 0 {
+                let plain: Vec<u8> = received.data.drain(..before).collect();
                 found.push(Received { len: plain.len(), data: plain, credentials: received.credentials, ..Received::default() });
             }
         }

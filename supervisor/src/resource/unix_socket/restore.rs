@@ -175,7 +175,9 @@ fn listening(record: &Record, id: u32, shared: &Rc<RefCell<Plan>>, cx: &mut Nasc
     let links: Vec<Link> = {
         let plan = shared.borrow();
         let own = |link: &&Link| {
-            link.kind == record.kind && link.server_name == record.name && plan.listeners.get(&(link.kind, link.server_name.clone())) == Some(&id)
+            link.kind == record.kind
+                && link.server_name == record.name
+                && plan.listeners.get(&(link.kind, link.server_name.clone())) == Some(&id)
         };
         plan.links.iter().filter(own).cloned().collect()
     };

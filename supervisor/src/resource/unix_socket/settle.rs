@@ -108,7 +108,8 @@ fn send_in_process(from: BorrowedFd<'_>, vpid: u32, data: &[u8], cx: &mut Nascen
     for word in [0u64, 0, header + 64, 1, header + 80, 32, 0, 0, place, data.len() as u64] {
         head.extend_from_slice(&word.to_ne_bytes());
     }
-    let ids = [libc::SYS_getpid, libc::SYS_geteuid, libc::SYS_getegid].map(|nr| process.call("ask for an id", nr, []).unwrap_or(0));
+    let ids =
+        [libc::SYS_getpid, libc::SYS_geteuid, libc::SYS_getegid].map(|nr| process.call("ask for an id", nr, []).unwrap_or(0));
     head.extend_from_slice(&socket::control_data(&[], Some((ids[0] as i32, ids[1] as u32, ids[2] as u32))));
     process.write_data(0, &head).ok()?;
     let flags = (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u64;
@@ -206,7 +207,8 @@ fn connect(id: u32, record: &Record, shared: &Rc<RefCell<Plan>>, cx: &mut Nascen
     match peer {
         Peer::Socket(number) => {
             let plan = shared.borrow();
-            let other = *plan.by_number.get(number).ok_or_else(|| inconsistent(format!("{what} has a peer that is not there")))?;
+            let other =
+                *plan.by_number.get(number).ok_or_else(|| inconsistent(format!("{what} has a peer that is not there")))?;
             match plan.reach.get(&other) {
                 Some(file) => name::connect_to_file(fd, file),
                 None => match records(cx.descriptions.section()).find(|(id, _)| *id == other) {
