@@ -111,7 +111,7 @@ pub fn main() -> ExitCode {
         Verb::Stop(args) => stop::run(&context, args),
         Verb::Rm(args) => rm::run(&context, args),
         Verb::Generate(args) => generate::run(args),
-        Verb::Supervise { name } => crate::pod::supervisor::run(&name).map_err(Into::into),
+        Verb::Supervise { name } => crate::pod::begin::run(&name).map_err(Into::into),
         Verb::Engine { verb } => crate::pod::run_engine(&verb).map_err(Into::into),
     };
     finish(outcome.map(|()| 0))

@@ -3,7 +3,7 @@ use super::control::{Answer, Request};
 use super::engine::Progress;
 use super::paths::Roots;
 use super::record::{Names, NamesChoice, PodRecord};
-use super::supervisor::{Begin, Begun, take_lock};
+use super::begin::{Begin, Begun, take_lock};
 use super::{Error, registry, socket};
 use crate::sys::passing;
 use nix::sys::socket::SockType;

@@ -1,6 +1,7 @@
 //! A pod's life: where it keeps what, its init, its supervisor, and how programs are started in it.
 //! ARCHITECTURE.md, "A pod's processes", draws the whole.
 
+pub mod begin;
 pub mod client;
 mod connection;
 pub mod control;
@@ -22,7 +23,7 @@ mod requests;
 mod running;
 pub mod socket;
 pub mod spawn;
-pub mod supervisor;
+mod supervisor;
 
 pub use engine_run::run as run_engine;
 pub use error::Error;

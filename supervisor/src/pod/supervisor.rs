@@ -1,5 +1,6 @@
 //! A pod's supervisor: one process per pod, outside the pod, single-threaded. It serves the control socket and starts
 //! init and engines. All that must survive it is in files or in init, so that the next one can go on.
+use super::begin::{Begin, Begun, take_lock};
 use super::connection::Connection;
 use super::control::{Answer, Request};
 use super::engine::Line;
@@ -10,19 +11,16 @@ use super::paths::{Paths, Roots};
 use super::record::{Names, NamesChoice, PodRecord};
 use super::registry;
 use super::running::RunningInit;
-use super::spawn::null_stdio;
 use super::{Error, members, socket};
-use crate::sys::launch::{self, Fork, pidfd_send_signal};
-use nix::fcntl::{Flock, FlockArg};
+use crate::sys::launch::{self, pidfd_send_signal};
+use nix::fcntl::Flock;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::SockType;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,93 +28,6 @@ use std::time::{Duration, Instant};
 
 /// A supervisor that has not had an init yet ends after this time without a connection.
 const IDLE: Duration = Duration::from_secs(1);
-
-/// What a new supervisor is to do first; JSON on its standard input.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Begin {
-    /// Make the pod.
-    Create {
-        /// The pod; its `names` are settled by `choice`.
-        record: Box<PodRecord>,
-        /// Who shall realize its names.
-        choice: NamesChoice,
-    },
-    /// Adopt the pod's init if it runs.
-    Open,
-}
-
-/// What a new supervisor says on its standard output once it serves, or cannot.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Begun {
-    /// It serves.
-    Serving {
-        /// Who realizes the names.
-        names: Option<Names>,
-        /// Why it is not kernel namespaces, where the choice was ours.
-        note: Option<String>,
-    },
-    /// Another supervisor has the pod.
-    Taken,
-    /// It cannot.
-    Failed(String),
-}
-
-/// `autopod supervise NAME`: becomes the pod's supervisor in the background.
-pub fn run(name: &str) -> Result<(), Error> {
-    let mut text = Vec::new();
-    let broken = |e: std::io::Error| Error::Refused(format!("cannot start a supervisor: {e}"));
-    std::io::stdin().read_to_end(&mut text).map_err(broken)?;
-    let begin: Begin = serde_json::from_slice(&text).map_err(|e| broken(e.into()))?;
-    // Away from the terminal, the session and the parent of whoever called us.
-    match launch::fork().map_err(|e| broken(e.into()))? {
-        Fork::Parent(_) => launch::exit_now(0),
-        Fork::Child => {}
-    }
-    let _ = nix::unistd::setsid();
-    let _ = nix::sys::prctl::set_name(c"autopod-super");
-    // An init whose go-between has ended, and orphans of an init that was killed, shall be ours to reap.
-    let _ = nix::sys::prctl::set_child_subreaper(true);
-    let _ = std::env::set_current_dir("/");
-    let mut word = std::io::stdout();
-    let say = |word: &mut std::io::Stdout, begun: &Begun| {
-        let _ = serde_json::to_writer(&mut *word, begun);
-        let _ = word.write_all(b"\n");
-        let _ = word.flush();
-    };
-    match Supervisor::begin(name, begin) {
-        Ok(Some((supervisor, begun))) => {
-            say(&mut word, &begun);
-            let _ = null_stdio(2);
-            supervisor.serve();
-        }
-        Ok(None) => say(&mut word, &Begun::Taken),
-        Err(e) => say(&mut word, &Begun::Failed(e.to_string())),
-    }
-    Ok(())
-}
-
-/// Takes the lock that makes this process the pod's only supervisor; nothing if another has it.
-pub(super) fn take_lock(paths: &Paths) -> Result<Option<Flock<File>>, Error> {
-    let path = paths.supervisor_lock();
-    loop {
-        let file = match File::create(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                paths.make()?;
-                continue;
-            }
-            other => other.map_err(|e| Error::file("open", &path, e))?,
-        };
-        let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) else { return Ok(None) };
-        // The pod may have been removed in between, the file with it: a lock on it would exclude nobody.
-        let same = |a: &std::fs::Metadata, b: &std::fs::Metadata| a.ino() == b.ino() && a.dev() == b.dev();
-        match (lock.metadata(), std::fs::metadata(&path)) {
-            (Ok(held), Ok(there)) if same(&held, &there) => return Ok(Some(lock)),
-            _ => paths.make()?,
-        }
-    }
-}
 
 pub(super) struct Stopping {
     pub(super) client: u64,
@@ -150,7 +61,8 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    fn begin(name: &str, begin: Begin) -> Result<Option<(Self, Begun)>, Error> {
+    /// Sets up the supervisor of the pod `name`; nothing if there is one.
+    pub(super) fn begin(name: &str, begin: Begin) -> Result<Option<(Self, Begun)>, Error> {
         let roots = Roots::of_caller();
         roots.make()?;
         let paths = roots.pod(name);
@@ -210,7 +122,7 @@ impl Supervisor {
         let note = self.start_init(&mut record, choice, ClockOffsets::default())?;
         let saved = registry::save(&self.paths, &record);
         if saved.is_err() {
-            self.init.take().map(RunningInit::destroy);
+            self.init.take().into_iter().for_each(RunningInit::destroy);
         }
         saved?;
         self.record = Some(record);
@@ -265,7 +177,8 @@ impl Supervisor {
         self.init_gone();
     }
 
-    fn serve(mut self) {
+    /// Serves until the pod has ended, or SIGTERM.
+    pub(super) fn serve(mut self) {
         while !self.ended && !self.is_idle() {
             self.turn();
         }
