@@ -77,6 +77,8 @@ fn find_tid() -> i32 {
     let host = raw_tid();
     let Some(table) = pod() else { return host };
     let process = pid();
+    // Threads come and go without a word; each new one pays for two that may be gone.
+    sweep(table);
     let id = own(table, host);
     let words = tls::get();
     if PAGE.pid.load(Relaxed) == process && words.shares.get() == 0 {
@@ -108,15 +110,20 @@ pub fn adopt(table: Table, reservation: Reservation) {
     words.tid_of.set(0);
 }
 
-/// Takes an id for a child, and has the table forget a few that are no longer in use.
-pub fn reserve(table: Table) -> Option<Reservation> {
-    let reservation = table.reserve()?;
+/// Has the table forget a few ids that are no longer in use.
+fn sweep(table: Table) {
     table.sweep(2, |ids| {
         let host = ids.host.raw();
         // SAFETY: signal 0 only asks; ESRCH is the answer when no task, or no group, has the id.
         let there = |id: isize| unsafe { call!(libc::SYS_kill, id, 0) } != -libc::ESRCH as isize;
         ids.session || !ids.reaped && there(host as isize) || there(-host as isize)
     });
+}
+
+/// Takes an id for a child, and has the table forget a few that are no longer in use.
+pub fn reserve(table: Table) -> Option<Reservation> {
+    let reservation = table.reserve()?;
+    sweep(table);
     let words = tls::get();
     words.reserver.set(raw_pid());
     words.reserved.set(reservation.id().raw());

@@ -17,5 +17,6 @@ pub mod spawn;
 pub mod sysv_ipc;
 pub mod terminal;
 pub mod time;
+pub mod users;
 pub mod uts;
 pub mod wait;
