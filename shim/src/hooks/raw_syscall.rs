@@ -8,7 +8,7 @@ use libc::timespec;
 
 use autopod_namespace::IpcKind;
 
-use super::{exec, files, process, signal, spawn, sysv_ipc, terminal, time, uts, wait};
+use super::{exec, files, process, signal, spawn, sysv_ipc, terminal, time, users, uts, wait};
 use crate::cache;
 use crate::environment::Vector;
 use crate::init::pod;
@@ -44,7 +44,7 @@ const NUMBERS: &[c_long] = &[
     libc::SYS_clock_gettime, libc::SYS_clock_getres, libc::SYS_clock_nanosleep, libc::SYS_futex, libc::SYS_open,
     libc::SYS_openat, libc::SYS_readlink, libc::SYS_readlinkat, libc::SYS_stat, libc::SYS_lstat, libc::SYS_newfstatat,
     libc::SYS_statx, libc::SYS_access, libc::SYS_faccessat, libc::SYS_faccessat2, libc::SYS_read, libc::SYS_set_tid_address,
-    libc::SYS_getsockopt, libc::SYS_sendmsg, libc::SYS_recvmsg, libc::SYS_timer_create,
+    libc::SYS_setuid, libc::SYS_setreuid, libc::SYS_setresuid, libc::SYS_getsockopt, libc::SYS_sendmsg, libc::SYS_recvmsg, libc::SYS_timer_create,
 ];
 
 /// Variadic in C; the arguments are where a function with seven has them. A number that is not in NAMED, and a clone that
@@ -230,6 +230,14 @@ unsafe fn named(number: c_long, arguments: [usize; 6]) -> isize {
             libc::SYS_fcntl => files::raw_fcntl(a as i32, b as i32, c).unwrap_or_else(|| kernel(number, arguments)),
             libc::SYS_ioctl => terminal::raw_ioctl(a as i32, b as _, c).unwrap_or_else(|| kernel(number, arguments)),
             libc::SYS_clock_gettime | libc::SYS_clock_getres | libc::SYS_clock_nanosleep => clock(number, arguments),
+            libc::SYS_setuid => {
+                users::before(&[a as u32]);
+                kernel(number, arguments)
+            }
+            libc::SYS_setreuid | libc::SYS_setresuid => {
+                users::before(&[a as u32, b as u32]);
+                kernel(number, arguments)
+            }
             libc::SYS_futex => futex(arguments),
             libc::SYS_timer_create => timer(arguments),
             _ => with_path(number, arguments),

@@ -1,6 +1,6 @@
 //! Changing user. A process that gives up root would find the pod's table closed to it at its next exec: the table is its
-//! owner's alone. So just before, while it still may, it adds the new user to the table's access list (acl(5)), and to that of
-//! the directory it is in.
+//! owner's alone. So just before, while it still may, it adds the new user to the table's access list (acl(5)), and to those of
+//! the directories that it is in.
 
 use core::ffi::CStr;
 
@@ -110,16 +110,21 @@ fn admit_to(path: &CStr, user: u32, permissions: u16) {
 fn admit(table: Table, user: u32) {
     let path = table.path();
     admit_to(path.as_c_str(), user, READ_WRITE);
-    let directory = path.as_bytes().iter().rposition(|c| *c == b'/').unwrap_or(0);
-    let mut parent = PathText::new();
-    if parent.push(&path.as_bytes()[..directory]) {
-        admit_to(parent.as_c_str(), user, SEARCH);
+    // The pod's directory, that of all pods, and AUTOPOD_HOME: what the supervisor made for its owner alone.
+    let mut rest = path.as_bytes();
+    for _ in 0..3 {
+        let Some(end) = rest.iter().rposition(|c| *c == b'/').filter(|end| *end > 0) else { return };
+        rest = &rest[..end];
+        let mut directory = PathText::new();
+        if directory.push(rest) {
+            admit_to(directory.as_c_str(), user, SEARCH);
+        }
     }
 }
 
 /// Before a change of user to one of these; -1 stands for no change.
 #[inline]
-fn before(users: &[uid_t]) {
+pub fn before(users: &[uid_t]) {
     // SAFETY: no arguments.
     let Some(table) = pod().filter(|_| unsafe { call!(libc::SYS_geteuid) } == 0) else { return };
     for user in users.iter().filter(|user| **user != 0 && **user != uid_t::MAX) {
