@@ -7,7 +7,7 @@ static void *run(void *u) {
     pid_t tid = gettid();
     struct sched_param p = {0};
     OK(sched_setscheduler(0, SCHED_IDLE, &p));
-    OK(setpriority(PRIO_PROCESS, tid, 15));
+    OK(setpriority(PRIO_PROCESS, tid, 19));
     OK(syscall(SYS_ioprio_set, 1, 0, IOPRIO(3, 0)));
     OK(prctl(PR_SET_TIMERSLACK, 123456));
     cpu_set_t one, got;
@@ -17,7 +17,7 @@ static void *run(void *u) {
     t_mark("thread");
     t_wait();
     EQ(sched_getscheduler(0), SCHED_IDLE);
-    EQ(getpriority(PRIO_PROCESS, tid), 15);
+    EQ(getpriority(PRIO_PROCESS, tid), 19);
     EQ(syscall(SYS_ioprio_get, 1, 0), IOPRIO(3, 0));
     EQ(prctl(PR_GET_TIMERSLACK), 123456);
     OK(sched_getaffinity(0, sizeof got, &got));
@@ -33,13 +33,13 @@ int main(int argc, char **argv) {
     OK(sched_getaffinity(0, sizeof all, &all));
     struct sched_param p = {0};
     OK(sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &p));
-    errno = 0;
-    OK(nice(7));
+    int level = getpriority(PRIO_PROCESS, 0) + 2;
+    OK(setpriority(PRIO_PROCESS, 0, level));
     OK(syscall(SYS_ioprio_set, 1, 0, IOPRIO(2, 6)));
     OK(prctl(PR_SET_TIMERSLACK, 777777));
     t_go();
     EQ(sched_getscheduler(0), SCHED_BATCH | SCHED_RESET_ON_FORK);
-    EQ(getpriority(PRIO_PROCESS, 0), 7);
+    EQ(getpriority(PRIO_PROCESS, 0), level);
     EQ(syscall(SYS_ioprio_get, 1, 0), IOPRIO(2, 6));
     EQ(prctl(PR_GET_TIMERSLACK), 777777);
     OK(sched_getaffinity(0, sizeof now, &now));

@@ -5,7 +5,7 @@ int main(int argc, char **argv) {
     t_start(argc, argv);
     int p = t_un_bound("path", SOCK_DGRAM, -1), a = OK(socket(AF_UNIX, SOCK_DGRAM, 0)), autob = OK(socket(AF_UNIX, SOCK_DGRAM, 0));
     struct sockaddr_un ua = {.sun_family = AF_UNIX}, got, self;
-    socklen_t alen = offsetof(struct sockaddr_un, sun_path) + 1 + sprintf(ua.sun_path + 1, "autopod-test-%d", getpid()), len;
+    socklen_t alen = offsetof(struct sockaddr_un, sun_path) + 1 + sprintf(ua.sun_path + 1, "autopod-test-%lx-%d", (long)(t_now(CLOCK_REALTIME) * 1e6), getpid()), len;
     OK(bind(a, (void *)&ua, alen));
     OK(bind(autob, (void *)&ua, sizeof(sa_family_t)));
     len = sizeof self;
