@@ -294,6 +294,7 @@ fn describe_one(
     let mut flight = InFlight { seen, order, proc, sockets: observed };
     let description = capture_one(&at_hand, cx, &mut flight)?;
     let owner = capture_owner(&at_hand, cx)?;
+    super::lock::note(index as u32, &at_hand, cx)?;
     let asynchronous = at_hand.status_flags() & libc::O_ASYNC != 0;
     Ok(DescriptionRecord { id: index as u32, owner, asynchronous, description })
 }

@@ -76,9 +76,8 @@ pub(crate) fn round_trip(fds: Vec<OwnedFd>, between: impl FnOnce()) -> Vec<Owned
 pub(crate) fn refusal(fd: BorrowedFd<'_>) -> String {
     let directory = tempfile::tempdir().unwrap();
     let mut cx = empty_capture(&directory.path().join("image"));
-    let refused = capture_own(&mut cx, &[fd]).and_then(|(_, descriptions)| {
-        super::super::socket::conclude(&mut Section { tables: Vec::new(), descriptions }, &mut cx)
-    });
+    let refused = capture_own(&mut cx, &[fd])
+        .and_then(|(_, descriptions)| super::super::socket::conclude(&mut Section { tables: Vec::new(), descriptions }, &mut cx));
     refused.expect_err("refused").to_string()
 }
 

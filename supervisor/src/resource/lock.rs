@@ -3,22 +3,29 @@
 //! /proc/PID/fdinfo lists the locks made through a description. POSIX locks belong to the process and are taken again by calls
 //! in it; OFD locks and flock belong to the description, and are taken by the engine, which shares it. A lease has its holder told by
 //! a signal with the holder's descriptor number, so it is taken in a process too.
+use super::descriptor::Seen;
 use super::{Capture, Context, Error, Nascent, Result, Vpid};
-use crate::tracee::Call;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// A lock, by one descriptor through which it was made.
+/// A lock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
-    pub process: Vpid,
-    pub fd: i32,
+    pub holder: Holder,
     pub kind: Kind,
     /// F_RDLCK, F_WRLCK
     pub mode: i16,
     pub start: u64,
     /// The last byte; `None`: to the end of the file.
     pub end: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Holder {
+    /// A process, and a descriptor of it through which the lock was made.
+    Process(Vpid, i32),
+    /// An open file description.
+    Description(u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,51 +57,49 @@ fn parse(line: &str) -> Option<(Kind, i16, u64, Option<u64>)> {
     Some((kind, mode as i16, start.parse().ok()?, end))
 }
 
+/// Remembers the locks of an open file description, of which fdinfo tells through any descriptor.
+pub(super) fn note(description: u32, seen: &Seen, cx: &mut Capture) -> Result<()> {
+    for line in seen.info.all("lock") {
+        let (kind, mode, start, end) = parse(line).ok_or_else(|| unknown(&seen.title(), line))?;
+        if kind != Kind::Posix && mode != libc::F_UNLCK as i16 {
+            let record = Record { holder: Holder::Description(description), kind, mode, start, end };
+            cx.remembered::<Vec<Record>>(KEY).push(record);
+        }
+    }
+    Ok(())
+}
+
+const KEY: &str = "locks of descriptions";
+
+fn unknown(object: &str, line: &str) -> Error {
+    Error::Refused {
+        object: object.into(),
+        reason: format!("it has a lock of a kind that AutoPod does not know ({line})"),
+        way_out: "let the program release it first".into(),
+    }
+}
+
+/// Comes after the descriptors.
 pub fn capture(cx: &mut Capture) -> Result<()> {
-    let mut records = Vec::new();
+    let mut records = std::mem::take(cx.remembered::<Vec<Record>>(KEY));
     let mut seen = HashSet::new();
     for process in cx.processes.iter().filter(|process| !process.zombie) {
         let doing = || format!("read the locks of {}", process.title());
         for fd in cx.proc.numbers(&format!("{}/fd", process.pid)).doing(doing)? {
             let info = cx.proc.fdinfo(process.pid, fd).doing(doing)?;
             for line in info.all("lock") {
-                let Some((kind, mode, start, end)) = parse(line) else {
-                    return Err(Error::Refused {
-                        object: format!("descriptor {fd} of {}", process.title()),
-                        reason: format!("it has a lock of a kind that AutoPod does not know ({line})"),
-                        way_out: "let the program release it first".into(),
-                    });
-                };
-                // the same lock shows under every duplicate, and, unless it is the process's, in every holder
-                let owner = if kind == Kind::Posix { process.vpid } else { 0 };
-                let file = line.split_ascii_whitespace().nth(5).unwrap_or("").to_string();
-                let description = description(cx, process.pid, fd, kind);
-                if mode != libc::F_UNLCK as i16 && seen.insert((owner, file, description, kind, mode, start, end)) {
-                    records.push(Record { process: process.vpid, fd, kind, mode, start, end });
+                let (kind, mode, start, end) =
+                    parse(line).ok_or_else(|| unknown(&format!("descriptor {fd} of {}", process.title()), line))?;
+                // it shows under every duplicate; with a shared table, in every process
+                let file = line.split_ascii_whitespace().skip(4).take(2).collect::<Vec<_>>().join(" ");
+                if kind == Kind::Posix && seen.insert((file, mode, start, end)) {
+                    let holder = Holder::Process(process.vpid, fd);
+                    records.push(Record { holder, kind, mode, start, end });
                 }
             }
         }
     }
     cx.section("locks", &records)
-}
-
-/// Something that is equal for equal descriptions among those that have locks: the first descriptor that is the same.
-fn description(cx: &Capture, pid: i32, fd: i32, kind: Kind) -> Option<(i32, i32)> {
-    if kind == Kind::Posix {
-        return None;
-    }
-    use crate::sys::process::{Kcmp, kcmp};
-    let link = cx.proc.read_link(&format!("{pid}/fd/{fd}")).ok();
-    for process in cx.processes.iter().filter(|process| !process.zombie) {
-        for other in cx.proc.numbers(&format!("{}/fd", process.pid)).unwrap_or_default() {
-            if cx.proc.read_link(&format!("{}/fd/{other}", process.pid)).ok() == link
-                && kcmp(pid, process.pid, Kcmp::File, fd as u64, other as u64).is_ok_and(|order| order.is_eq())
-            {
-                return Some((process.pid, other));
-            }
-        }
-    }
-    Some((pid, fd))
 }
 
 /// struct flock of fcntl(2), for the whole or a part of a file.
@@ -128,45 +133,29 @@ fn explain(error: Error, record: &Record, cx: &Nascent) -> Error {
     if !matches!(errno, Some(libc::EAGAIN | libc::EACCES)) {
         return error;
     }
-    let path = cx
-        .processes
-        .iter()
-        .find(|process| process.vpid == record.process)
-        .and_then(|process| cx.proc.read_link(&format!("{}/fd/{}", process.pid, record.fd)).ok());
-    let path = path.map_or_else(|| format!("descriptor {}", record.fd), |path| path.display().to_string());
+    let (process, fd) = match record.holder {
+        Holder::Process(process, fd) => (process, fd),
+        Holder::Description(id) => cx.descriptions.holder(id).unwrap_or((0, -1)),
+    };
+    let host = cx.processes.iter().find(|other| other.vpid == process).map_or(-1, |process| process.pid);
+    let path = cx.proc.read_link(&format!("{host}/fd/{fd}"));
+    let path = path.map_or_else(|_| format!("descriptor {fd}"), |path| path.display().to_string());
     Error::NotHere(format!(
-        "process {} held a lock on {path} that a program outside the pod holds now; end that program, then restart",
-        record.process
+        "process {process} held a lock on {path} that a program outside the pod holds now; end that program, then restart"
     ))
 }
 
 fn restore_one(record: &Record, cx: &mut Nascent) -> Result<()> {
-    let tables = &cx.descriptions.section().tables;
-    let table = tables.iter().find(|table| table.process == record.process);
-    let row = table.and_then(|table| table.descriptors.iter().find(|row| row.fd == record.fd));
-    let id = row.map(|row| row.description).ok_or_else(|| {
-        Error::Inconsistent(format!("a lock on descriptor {} of process {}, which is not open", record.fd, record.process))
-    })?;
-    let doing = || format!("take the lock on descriptor {} of process {} again", record.fd, record.process);
+    let id = match record.holder {
+        Holder::Process(process, fd) => return take_record_lock(record, process, fd, cx),
+        Holder::Description(id) => id,
+    };
+    let doing = || format!("take a lock of open file {id} again");
     match record.kind {
-        Kind::Posix => {
-            let lock = flock(record);
-            let mut raw = Vec::with_capacity(32);
-            raw.extend_from_slice(&lock.l_type.to_le_bytes());
-            raw.extend_from_slice(&lock.l_whence.to_le_bytes());
-            raw.extend_from_slice(&[0; 4]);
-            raw.extend_from_slice(&lock.l_start.to_le_bytes());
-            raw.extend_from_slice(&lock.l_len.to_le_bytes());
-            raw.extend_from_slice(&[0; 8]);
-            let process = cx.process_mut(record.process)?;
-            let address = process.write_data(0, &raw)?;
-            let mut calls = [Call::new(libc::SYS_fcntl, [record.fd as u64, libc::F_SETLK as u64, address])];
-            process.sequence("take a record lock", &mut calls)
-        }
+        Kind::Posix => Err(Error::Inconsistent(format!("a record lock belongs to open file {id}, and to no process"))),
         Kind::Description => {
             let lock = flock(record);
-            let fd = cx.descriptions.fd(id)?;
-            nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_OFD_SETLK(&lock)).doing(doing).map(drop)
+            nix::fcntl::fcntl(cx.descriptions.fd(id)?, nix::fcntl::FcntlArg::F_OFD_SETLK(&lock)).doing(doing).map(drop)
         }
         Kind::Flock => {
             let shared = record.mode == libc::F_RDLCK as i16;
@@ -177,12 +166,26 @@ fn restore_one(record: &Record, cx: &mut Nascent) -> Result<()> {
             // the process that is told, if it holds the file
             let owner = cx.descriptions.section().descriptions.get(id as usize).and_then(|d| d.owner.as_ref()).map(|o| o.id);
             let holders = cx.descriptions.holders(id);
-            let (vpid, fd) =
-                holders.iter().find(|(vpid, _)| Some(*vpid) == owner).copied().unwrap_or((record.process, record.fd));
+            let told = holders.iter().find(|(vpid, _)| Some(*vpid) == owner).or(holders.first());
+            let Some((vpid, fd)) = told.copied() else { return Ok(()) };
             let arguments = [fd as u64, libc::F_SETLEASE as u64, record.mode as u64];
             cx.process_mut(vpid)?.call("take a lease", libc::SYS_fcntl, arguments).map(drop)
         }
     }
+}
+
+fn take_record_lock(record: &Record, process: Vpid, fd: i32, cx: &mut Nascent) -> Result<()> {
+    let lock = flock(record);
+    let mut raw = Vec::with_capacity(32);
+    raw.extend_from_slice(&lock.l_type.to_le_bytes());
+    raw.extend_from_slice(&lock.l_whence.to_le_bytes());
+    raw.extend_from_slice(&[0; 4]);
+    raw.extend_from_slice(&lock.l_start.to_le_bytes());
+    raw.extend_from_slice(&lock.l_len.to_le_bytes());
+    raw.extend_from_slice(&[0; 8]);
+    let process = cx.process_mut(process)?;
+    let address = process.write_data(0, &raw)?;
+    process.call("take a record lock", libc::SYS_fcntl, [fd as u64, libc::F_SETLK as u64, address]).map(drop)
 }
 
 #[cfg(test)]
@@ -202,7 +205,13 @@ mod tests {
     #[test]
     fn the_kernel_writes_what_we_parse() {
         let file = tempfile::tempfile().unwrap();
-        let record = Record { process: 2, fd: 3, kind: Kind::Description, mode: libc::F_WRLCK as i16, start: 10, end: Some(19) };
+        let record = Record {
+            holder: Holder::Description(0),
+            kind: Kind::Description,
+            mode: libc::F_WRLCK as i16,
+            start: 10,
+            end: Some(19),
+        };
         nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_OFD_SETLK(&flock(&record))).unwrap();
         crate::sys::files::flock(file.as_fd(), libc::LOCK_SH | libc::LOCK_NB).unwrap();
         let proc = crate::proc::Proc::open().unwrap();
@@ -224,7 +233,10 @@ mod tests {
         let file = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let number = file.as_raw_fd();
         let mut restored = into_child(vec![file.into()]);
-        let lock = |kind, mode: i32, start, end| Record { process: 2, fd: number, kind, mode: mode as i16, start, end };
+        let lock = |kind, mode: i32, start, end| {
+            let holder = if kind == Kind::Posix { Holder::Process(2, number) } else { Holder::Description(0) };
+            Record { holder, kind, mode: mode as i16, start, end }
+        };
         let records = vec![
             lock(Kind::Posix, libc::F_WRLCK, 0, Some(4)),
             lock(Kind::Posix, libc::F_RDLCK, 5, None),
@@ -250,10 +262,10 @@ mod tests {
         std::fs::write(&path, "x").unwrap();
         let ours = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let file = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
-        let number = file.as_raw_fd();
         let mut restored = into_child(vec![file.into()]);
         crate::sys::files::flock(ours.as_fd(), libc::LOCK_EX).unwrap();
-        let record = Record { process: 2, fd: number, kind: Kind::Flock, mode: libc::F_WRLCK as i16, start: 0, end: None };
+        let record =
+            Record { holder: Holder::Description(0), kind: Kind::Flock, mode: libc::F_WRLCK as i16, start: 0, end: None };
         let error = restore_one(&record, &mut restored.cx).unwrap_err();
         let text = explain(error, &record, &restored.cx).to_string();
         assert!(text.contains("taken") && text.contains("process 2"), "{text}");
