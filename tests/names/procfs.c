@@ -2,6 +2,7 @@
 #include "check.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -119,6 +120,26 @@ int main(void) {
     len = readlink("/proc/self/exe", link, sizeof link);
     CHECK(len == other && memcmp(link, exe, len) == 0);
 
+    struct dirent **entries;
+    int count_of = scandir("/proc", &entries, NULL, alphasort), in_list = 0;
+    CHECK(count_of > 10);
+    for (int i = 0; i < count_of; i++) in_list += atol(entries[i]->d_name) == child;
+    CHECK_EQ(in_list, 1);
+    glob_t globbed;
+    CHECK_EQ(glob("/proc/[0-9]*/stat", 0, NULL, &globbed), 0);
+    snprintf(wanted, sizeof wanted, "/proc/%d/stat", child);
+    in_list = 0;
+    for (size_t i = 0; i < globbed.gl_pathc; i++) in_list += strcmp(globbed.gl_pathv[i], wanted) == 0;
+    CHECK_EQ(in_list, 1);
+    globfree(&globbed);
+    in_list = 0;
+    int listed = open("/proc", O_RDONLY | O_DIRECTORY);
+    char raw_entries[4096];
+    for (long got; (got = syscall(SYS_getdents64, listed, raw_entries, sizeof raw_entries)) > 0;)
+        for (long at = 0; at < got; at += ((struct dirent *)(raw_entries + at))->d_reclen)
+            in_list += atol(((struct dirent *)(raw_entries + at))->d_name) == child;
+    CHECK_EQ(in_list, 1);
+    close(listed);
     CHECK(lists(opendir("/proc"), own));
     CHECK(lists(opendir("/proc"), child));
     CHECK(!lists(opendir("/proc"), 4194303));

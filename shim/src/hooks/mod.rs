@@ -4,6 +4,7 @@
 //! They are `C-unwind`: a cancelled thread unwinds through a hook that blocks (pthreads(7)), which a plain `C` function of Rust
 //! would answer with an abort. So nothing that a hook holds over a blocking call has a destructor that matters.
 
+pub mod directories;
 pub mod exec;
 pub mod files;
 pub mod network;

@@ -2,17 +2,17 @@
 
 use core::ffi::{CStr, c_char, c_void};
 
-use libc::{DIR, FILE, c_int, c_uint, dev_t, dirent64, gid_t, mode_t, off_t, size_t, ssize_t, stat as Stat, timespec, uid_t};
+use libc::{FILE, c_int, c_uint, dev_t, gid_t, mode_t, off_t, size_t, ssize_t, stat as Stat, timespec, uid_t};
 
 use autopod_namespace::PathText;
 
 use crate::init::pod;
 use crate::procfs::path::{Leads, Translated};
-use crate::procfs::{self, listing};
+use crate::procfs;
 use crate::sys::errno::fail;
 use crate::sys::next::next;
 
-fn path_of(found: &Option<Translated>, given: *const c_char) -> *const c_char {
+pub fn path_of(found: &Option<Translated>, given: *const c_char) -> *const c_char {
     found.as_ref().map_or(given, |found| found.path.as_c_str().as_ptr())
 }
 
@@ -322,64 +322,4 @@ pub unsafe extern "C-unwind" fn readlinkat(directory: c_int, path: *const c_char
 pub unsafe extern "C-unwind" fn __readlink_chk(path: *const c_char, buffer: *mut c_char, size: size_t, _room: size_t) -> ssize_t {
     // SAFETY: the caller's.
     unsafe { readlink(path, buffer, size) }
-}
-
-unsafe fn listed(dir: *mut DIR, found: Option<Translated>) -> *mut DIR {
-    let Some(Leads::Listing(kind)) = found.map(|found| found.leads).filter(|_| !dir.is_null()) else { return dir };
-    procfs::notice_directory();
-    if !listing::register(dir, kind) {
-        // SAFETY: the stream that was just opened.
-        unsafe { libc::closedir(dir) };
-        fail(libc::EMFILE);
-        return core::ptr::null_mut();
-    }
-    dir
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn opendir(path: *const c_char) -> *mut DIR {
-    // SAFETY: the caller's.
-    unsafe {
-        let found = procfs::find(libc::AT_FDCWD, path);
-        let dir = next!("opendir", fn(*const c_char) -> *mut DIR)(path_of(&found, path));
-        listed(dir, found)
-    }
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn fdopendir(fd: c_int) -> *mut DIR {
-    // SAFETY: the caller's.
-    unsafe {
-        let dir = next!("fdopendir", fn(c_int) -> *mut DIR)(fd);
-        let Some(table) = pod().filter(|_| !dir.is_null() && procfs::relative()) else { return dir };
-        let host = procfs::descriptor(fd);
-        let own = procfs::path::from_host(table, host.as_bytes()).unwrap_or(host);
-        listed(dir, procfs::path::translate(table, own.as_bytes()))
-    }
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn closedir(dir: *mut DIR) -> c_int {
-    listing::forget(dir);
-    // SAFETY: the caller's.
-    unsafe { next!("closedir", fn(*mut DIR) -> c_int)(dir) }
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn rewinddir(dir: *mut DIR) {
-    listing::rewind(dir);
-    // SAFETY: the caller's.
-    unsafe { next!("rewinddir", fn(*mut DIR))(dir) }
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn readdir(dir: *mut DIR) -> *mut dirent64 {
-    // SAFETY: the caller's. On 64 bit both functions have one structure.
-    listing::next(dir, || unsafe { next!("readdir64", fn(*mut DIR) -> *mut dirent64)(dir) })
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn readdir64(dir: *mut DIR) -> *mut dirent64 {
-    // SAFETY: the caller's.
-    unsafe { readdir(dir) }
 }

@@ -8,12 +8,12 @@ use libc::timespec;
 
 use autopod_namespace::IpcKind;
 
-use super::{exec, files, process, signal, spawn, sysv_ipc, terminal, time, users, uts, wait};
+use super::{directories, exec, files, process, signal, spawn, sysv_ipc, terminal, time, users, uts, wait};
 use crate::cache;
 use crate::environment::Vector;
 use crate::init::pod;
 use crate::procfs;
-use crate::sys::call::{RESTARTED, cancellable, syscall as kernel};
+use crate::sys::call::{cancellable, restarted, syscall as kernel};
 use crate::sys::errno::result;
 use crate::translate;
 
@@ -44,7 +44,7 @@ const NUMBERS: &[c_long] = &[
     libc::SYS_clock_gettime, libc::SYS_clock_getres, libc::SYS_clock_nanosleep, libc::SYS_futex, libc::SYS_open,
     libc::SYS_openat, libc::SYS_readlink, libc::SYS_readlinkat, libc::SYS_stat, libc::SYS_lstat, libc::SYS_newfstatat,
     libc::SYS_statx, libc::SYS_access, libc::SYS_faccessat, libc::SYS_faccessat2, libc::SYS_read, libc::SYS_set_tid_address,
-    libc::SYS_setuid, libc::SYS_setreuid, libc::SYS_setresuid, libc::SYS_getsockopt, libc::SYS_sendmsg, libc::SYS_recvmsg, libc::SYS_timer_create,
+    libc::SYS_getdents64, libc::SYS_setuid, libc::SYS_setreuid, libc::SYS_setresuid, libc::SYS_getsockopt, libc::SYS_sendmsg, libc::SYS_recvmsg, libc::SYS_timer_create,
 ];
 
 /// Variadic in C; the arguments are where a function with seven has them. A number that is not in NAMED, and a clone that
@@ -230,6 +230,7 @@ unsafe fn named(number: c_long, arguments: [usize; 6]) -> isize {
             libc::SYS_fcntl => files::raw_fcntl(a as i32, b as i32, c).unwrap_or_else(|| kernel(number, arguments)),
             libc::SYS_ioctl => terminal::raw_ioctl(a as i32, b as _, c).unwrap_or_else(|| kernel(number, arguments)),
             libc::SYS_clock_gettime | libc::SYS_clock_getres | libc::SYS_clock_nanosleep => clock(number, arguments),
+            libc::SYS_getdents64 => directories::raw_getdents64(a as i32, b as *mut u8, c),
             libc::SYS_setuid => {
                 users::before(&[a as u32]);
                 kernel(number, arguments)
@@ -351,10 +352,11 @@ unsafe fn futex(mut arguments: [usize; 6]) -> isize {
             return kernel(libc::SYS_futex, arguments);
         };
         loop {
+            let stamp = table.stamp();
             let deadline = time::to_host(*given, time::offset(table, libc::CLOCK_MONOTONIC));
             arguments[3] = &raw const deadline as usize;
             let done = kernel(libc::SYS_futex, arguments);
-            if done != RESTARTED {
+            if !restarted(table, stamp, done) {
                 return done;
             }
         }

@@ -8,7 +8,7 @@ use libc::{c_int, c_long, key_t, msqid_ds, semid_ds, shmid_ds, size_t, ssize_t, 
 use autopod_namespace::{HostIpc, IpcKind, Table, VirtualIpc};
 
 use crate::init::pod;
-use crate::sys::call::{RESTARTED, call, cancellable, syscall};
+use crate::sys::call::{call, cancellable, restarted, syscall};
 use crate::sys::errno::result;
 use crate::translate;
 
@@ -35,16 +35,19 @@ pub fn raw_get(kind: IpcKind, number: c_long, key: key_t, second: usize, third: 
 /// As for the system call.
 unsafe fn on(kind: IpcKind, number: c_long, mut arguments: [usize; 6]) -> isize {
     let id = arguments[0] as i32;
+    let Some(table) = pod() else {
+        // SAFETY: the caller's.
+        return unsafe { syscall(number, arguments) };
+    };
     loop {
-        if let Some(table) = pod() {
-            match translate::ipc(table, kind, id) {
-                Ok(host) => arguments[0] = host as usize,
-                Err(errno) => return -errno as isize,
-            }
+        let stamp = table.stamp();
+        match translate::ipc(table, kind, id) {
+            Ok(host) => arguments[0] = host as usize,
+            Err(errno) => return -errno as isize,
         }
         // SAFETY: the caller's.
         let done = unsafe { syscall(number, arguments) };
-        if done != RESTARTED {
+        if !restarted(table, stamp, done) {
             return done;
         }
     }

@@ -103,11 +103,13 @@ pub unsafe extern "C-unwind" fn clock_nanosleep(clock: clockid_t, flags: c_int, 
 /// `time` is valid.
 pub unsafe fn raw_sleep_until(table: Table, clock: clockid_t, flags: c_int, time: *const timespec) -> isize {
     loop {
+        let stamp = table.stamp();
         // SAFETY: the caller's.
         let deadline = to_host(unsafe { *time }, offset(table, clock));
         // SAFETY: a deadline of ours.
         let done = unsafe { cancellable(|| call!(libc::SYS_clock_nanosleep, clock, flags, &raw const deadline, 0)) };
-        if done != RESTARTED {
+        // One that ended on time by another host's clock sleeps on.
+        if done != RESTARTED && (done != 0 || table.stamp() == stamp) {
             return done;
         }
     }

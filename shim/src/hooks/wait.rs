@@ -5,7 +5,7 @@ use libc::{c_int, id_t, idtype_t, pid_t, rusage, siginfo_t};
 use autopod_namespace::{HostId, Table};
 
 use crate::init::pod;
-use crate::sys::call::{RESTARTED, call, cancellable};
+use crate::sys::call::{call, cancellable, restarted};
 use crate::sys::errno::result;
 use crate::translate;
 
@@ -25,10 +25,11 @@ pub unsafe fn raw_wait4(id: i32, status: *mut c_int, options: c_int, usage: *mut
     };
     let mut own_status = 0;
     loop {
+        let stamp = table.stamp();
         let Ok(host) = translate::task_or_group(table, id) else { return -libc::ECHILD as isize };
         // SAFETY: the caller's usage, our status.
         let child = unsafe { cancellable(|| call!(libc::SYS_wait4, host, &raw mut own_status, options, usage)) };
-        if child == RESTARTED {
+        if restarted(table, stamp, child) {
             continue;
         }
         if child <= 0 {
@@ -56,6 +57,7 @@ pub unsafe fn raw_waitid(kind: u32, id: u32, info: *mut siginfo_t, options: c_in
     // SAFETY: all zeroes is a siginfo that says nothing.
     let mut own_info: siginfo_t = unsafe { core::mem::zeroed() };
     loop {
+        let stamp = table.stamp();
         let host = match kind {
             libc::P_PID => translate::task(table, id as i32),
             libc::P_PGID => translate::group(table, id as i32),
@@ -64,7 +66,7 @@ pub unsafe fn raw_waitid(kind: u32, id: u32, info: *mut siginfo_t, options: c_in
         let Ok(host) = host else { return -libc::ECHILD as isize };
         // SAFETY: the caller's usage, our info.
         let done = unsafe { cancellable(|| call!(libc::SYS_waitid, kind, host, &raw mut own_info, options, usage)) };
-        if done == RESTARTED {
+        if restarted(table, stamp, done) {
             continue;
         }
         if done == 0 {

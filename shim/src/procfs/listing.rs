@@ -87,7 +87,12 @@ pub fn next(dir: *mut DIR, real: impl Fn() -> *mut dirent64) -> *mut dirent64 {
         }
         // SAFETY: libc's entry has a name that ends with a NUL.
         let name = unsafe { core::ffi::CStr::from_ptr(&raw const (*entry).d_name as *const c_char) }.to_bytes();
-        match own_name(table, stream.kind.load(Relaxed), name) {
+        // Processes are listed from the table, in the order of the pod's ids.
+        let kind = stream.kind.load(Relaxed);
+        if kind == Listing::Processes as u32 && text::id(name).is_some() {
+            continue;
+        }
+        match own_name(table, kind, name) {
             Name::Same => return entry,
             Name::Hidden => {}
             // SAFETY: libc's entry is valid until the next readdir on the stream.
@@ -111,13 +116,46 @@ fn own_name(table: Table, kind: u32, name: &[u8]) -> Name {
     }
     match text::id(name).and_then(HostId::new) {
         None => Name::Same,
-        // Processes are listed from the table, in the order of the pod's ids.
-        Some(_) if kind == Listing::Processes as u32 => Name::Hidden,
+        Some(host) if kind == Listing::Processes as u32 => match table.virtual_of(host) {
+            Some(id) => Name::Other(number(id)),
+            None => Name::Hidden,
+        },
         Some(host) => match table.virtual_for(host) {
             Some(id) => Name::Other(number(id)),
             None => Name::Hidden,
         },
     }
+}
+
+/// Translates the entries that getdents64(2) gave. How many bytes of `to` they take now; what does not fit is left out.
+pub fn rewrite(table: Table, kind: Listing, from: &[u8], to: &mut [u8]) -> usize {
+    const NAME: usize = core::mem::offset_of!(dirent64, d_name);
+    let (mut at, mut used) = (0, 0);
+    while let Some(entry) = from.get(at..).filter(|rest| rest.len() > NAME) {
+        let len = usize::from(u16::from_ne_bytes([entry[16], entry[17]]));
+        let name = entry[NAME..].split(|c| *c == 0).next().unwrap_or(b"");
+        let other;
+        let name = match own_name(table, kind as u32, name) {
+            Name::Same => Some(name),
+            Name::Hidden => None,
+            Name::Other(text) => {
+                other = text;
+                Some(other.as_bytes())
+            }
+        };
+        if let Some(name) = name {
+            let new = (NAME + name.len() + 1).next_multiple_of(8);
+            if let Some(slot) = to.get_mut(used..used + new) {
+                slot.fill(0);
+                slot[..NAME].copy_from_slice(&entry[..NAME]);
+                slot[16..18].copy_from_slice(&(new as u16).to_ne_bytes());
+                slot[NAME..NAME + name.len()].copy_from_slice(name);
+                used += new;
+            }
+        }
+        at += len.max(1);
+    }
+    used
 }
 
 fn number(id: VirtualId) -> PathText {

@@ -4,11 +4,20 @@ use core::arch::asm;
 
 use libc::{c_int, c_long};
 
+use autopod_namespace::Table;
+
 use super::tls;
 
 /// What the kernel never lets a program see (ERESTARTSYS, include/linux/errno.h). The engine returns it from a call that
 /// a restart interrupted, so that the hook translates its arguments again for the new host (docs/names.md).
 pub const RESTARTED: isize = -512;
+
+/// Whether a hook is to translate its arguments again and repeat a call: the engine says so, or the call failed while the
+/// pod got another table, so that it may have failed over a host id of before.
+#[inline]
+pub fn restarted(table: Table, stamp: u64, result: isize) -> bool {
+    result == RESTARTED || result < 0 && result != -libc::EINTR as isize && table.stamp() != stamp
+}
 
 #[inline(always)]
 pub unsafe fn syscall6(number: c_long, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> isize {
