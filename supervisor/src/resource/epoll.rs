@@ -322,6 +322,29 @@ mod tests {
         assert!(lines.contains(&(number, 1)) && lines.contains(&(number, 2)), "{lines:?}");
     }
 
+    #[test]
+    fn what_was_reported_is_not_reported_again() {
+        let set = events_set();
+        let pipes: Vec<_> = (0..4).map(|_| nix::unistd::pipe().unwrap()).collect();
+        let kinds = [EDGE, EDGE, ONE_SHOT, 0];
+        for ((data, (r, _)), kind) in (0u64..).zip(&pipes).zip(kinds) {
+            let events = libc::EPOLLIN as u32 | kind;
+            events::epoll_control(set.as_fd(), libc::EPOLL_CTL_ADD, r.as_fd(), events, data).unwrap();
+        }
+        nix::unistd::write(&pipes[0].1, b"reported").unwrap();
+        assert_eq!(events::epoll_ready(set.as_fd(), 8).unwrap(), [0]);
+        for (_, w) in &pipes[1..] {
+            nix::unistd::write(w, b"not yet").unwrap();
+        }
+        let number = set.as_raw_fd();
+        let fds = std::iter::once(set).chain(pipes.into_iter().flat_map(|(r, w)| [r, w])).collect();
+        let restored = into_child(fds);
+        let mut ready = events::epoll_ready(restored.fd(number).as_fd(), 8).unwrap();
+        ready.sort_unstable();
+        assert_eq!(ready, [1, 2, 3]);
+        assert_eq!(events::epoll_ready(restored.fd(number).as_fd(), 8).unwrap(), [3]);
+    }
+
     fn events_set() -> OwnedFd {
         Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap().0
     }
