@@ -68,4 +68,4 @@ pub(crate) struct Layout {
 pub const FILE_SIZE: usize = size_of::<Layout>();
 
 const _: () = assert!(size_of::<Header>() <= 4096);
-const _: () = assert!(FILE_SIZE.is_multiple_of(4096));
+const _: () = assert!(FILE_SIZE % 4096 == 0);

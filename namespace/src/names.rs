@@ -65,7 +65,7 @@ impl Table {
             let before = sequence.load(Acquire);
             let text = read_text(field);
             core::sync::atomic::fence(Acquire);
-            if before.is_multiple_of(2) && sequence.load(Relaxed) == before {
+            if before % 2 == 0 && sequence.load(Relaxed) == before {
                 return text;
             }
         }

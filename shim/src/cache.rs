@@ -92,10 +92,8 @@ fn find_tid() -> i32 {
 fn own(table: Table, host: i32) -> i32 {
     let Some(host) = HostId::new(host) else { return host };
     let words = tls::get();
-    if let Some(id) = VirtualId::new(words.reserved.get()) {
-        if words.reserver.get() != host.raw() {
-            table.bind(Reservation::of(id), host);
-        }
+    if let Some(id) = VirtualId::new(words.reserved.get()).filter(|_| words.reserver.get() != host.raw()) {
+        table.bind(Reservation::of(id), host);
     }
     table.virtual_for_task(host).map_or(host.raw(), VirtualId::raw)
 }

@@ -92,7 +92,7 @@ macro_rules! fcntl {
             // SAFETY: the caller's.
             unsafe {
                 match raw_fcntl(fd, command, argument) {
-                    Some(done) if done < -4095 || done >= 0 => done as c_int,
+                    Some(done) if !(-4095..0).contains(&done) => done as c_int,
                     // A group's owner is a small negative number and no errno.
                     Some(done) if command == libc::F_GETOWN && done != -libc::EBADF as isize => done as c_int,
                     Some(done) => result(done) as c_int,

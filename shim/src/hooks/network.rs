@@ -142,12 +142,13 @@ pub unsafe extern "C-unwind" fn getsockopt(fd: c_int, level: c_int, option: c_in
     // SAFETY: the caller's.
     unsafe {
         let done = next!("getsockopt", fn(c_int, c_int, c_int, *mut c_void, *mut socklen_t) -> c_int)(fd, level, option, value, len);
-        if level == libc::SOL_SOCKET && option == libc::SO_PEERCRED && done == 0 && *len as size_t >= size_of::<i32>() {
-            if let Some(table) = pod() {
-                // The id is the first field.
-                let id = value.cast::<i32>();
-                id.write_unaligned(translate::back(table, id.read_unaligned()));
-            }
+        if level != libc::SOL_SOCKET || option != libc::SO_PEERCRED || done != 0 {
+            return done;
+        }
+        if let Some(table) = pod().filter(|_| *len as size_t >= size_of::<i32>()) {
+            // The id is the first field.
+            let id = value.cast::<i32>();
+            id.write_unaligned(translate::back(table, id.read_unaligned()));
         }
         done
     }

@@ -279,8 +279,8 @@ unsafe fn link_of(found: Translated, buffer: *mut c_char, size: size_t, real: im
         return copy_link(&procfs::own_link(thread), buffer, size);
     }
     let len = real(found.path.as_c_str().as_ptr());
-    // SAFETY: the kernel wrote so many bytes to the caller's buffer.
     let own = usize::try_from(len).ok().and_then(|len| {
+        // SAFETY: the kernel wrote so many bytes to the caller's buffer.
         let link = unsafe { core::slice::from_raw_parts(buffer.cast::<u8>(), len) };
         procfs::path::from_host(pod()?, link)
     });

@@ -13,7 +13,7 @@ use crate::cache;
 use crate::environment::Vector;
 use crate::init::pod;
 use crate::procfs;
-use crate::sys::call::{cancellable, restarted, syscall as kernel};
+use crate::sys::call::{restarted, syscall as kernel};
 use crate::sys::errno::result;
 use crate::translate;
 
@@ -197,7 +197,7 @@ unsafe fn named(number: c_long, arguments: [usize; 6]) -> isize {
             libc::SYS_tgkill | libc::SYS_rt_tgsigqueueinfo => signal::raw_with_thread(number, arguments),
             libc::SYS_rt_sigqueueinfo => signal::raw_sigqueueinfo(a as i32, b as i32, c as *const _),
             libc::SYS_rt_sigtimedwait => {
-                let signal = cancellable(|| kernel(number, arguments));
+                let signal = kernel(number, arguments);
                 if let Some(table) = pod().filter(|_| signal > 0 && b != 0) {
                     signal::translate_info(table, b as *mut _);
                 }
@@ -208,7 +208,7 @@ unsafe fn named(number: c_long, arguments: [usize; 6]) -> isize {
                 kernel(number, arguments)
             }
             libc::SYS_read => {
-                let count = cancellable(|| kernel(number, arguments));
+                let count = kernel(number, arguments);
                 files::after_read(a as i32, b as *mut _, count);
                 count
             }

@@ -32,7 +32,11 @@ pub fn forking(table: Table, make: impl FnOnce() -> isize) -> isize {
     let stamp = table.stamp();
     let child = make();
     match child {
-        0 => cache::adopt(table, reservation),
+        0 => {
+            // A copy of a vfork child's memory is nobody's but the copy's.
+            tls::get().shares.set(0);
+            cache::adopt(table, reservation);
+        }
         ..0 => {
             tls::get().reserved.set(0);
             table.release(reservation);

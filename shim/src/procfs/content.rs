@@ -32,8 +32,8 @@ impl Out<'_> {
     }
 
     fn flush(&mut self) {
-        // SAFETY: writes our own bytes. A memfd takes them all, or the program sees a short file.
         if self.fd >= 0 {
+            // SAFETY: writes our own bytes. A memfd takes them all, or the program sees a short file.
             unsafe { call!(libc::SYS_write, self.fd, self.buffer.as_ptr(), self.used) };
             self.used = 0;
         }

@@ -101,6 +101,7 @@ pub fn next(dir: *mut DIR, real: impl Fn() -> *mut dirent64) -> *mut dirent64 {
     }
 }
 
+#[allow(clippy::large_enum_variant)]
 enum Name {
     Same,
     Hidden,
