@@ -116,6 +116,7 @@ macro_rules! kinds {
 kinds! {
     Unsupported => unsupported,
     UnixSocket => unix_socket,
+    InetSocket => inet_socket,
     ProcFile => proc_file,
     Regular => regular,
     Pipe => pipe,
@@ -258,7 +259,6 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         section.tables.push(table);
     }
     section.descriptions = describe(&mut seen, &mut order, cx)?;
-    super::socket::conclude(&mut section, cx)?;
     cx.section("descriptors", &section)
 }
 

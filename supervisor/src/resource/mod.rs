@@ -17,6 +17,7 @@ mod epoll;
 mod eventfd;
 pub mod file_object;
 mod ghost;
+mod inet_socket;
 mod inotify;
 mod inotify_events;
 mod pidfd;

@@ -43,6 +43,7 @@ pub struct Observed {
     tcp: Option<Vec<TcpEntry>>,
     /// Connections that had to be accepted to be read: they stay open while the checkpoint can fail.
     pub accepted: Vec<std::os::fd::OwnedFd>,
+    pub tcp_accepted: Vec<super::inet_socket::Accepted>,
 }
 
 impl Observed {
@@ -80,7 +81,20 @@ pub fn inconsistent(text: impl Into<String>) -> Error {
     Error::Inconsistent(text.into())
 }
 
-/// When every description is known: what must be refused because an end of a connection is outside the pod.
-pub(super) fn conclude(section: &mut super::descriptor::Section, cx: &mut Capture) -> Result<()> {
-    super::unix_socket::conclude(section, cx)
+/// When every description is known: connections whose ends must be looked at together, and those with an end outside the pod.
+pub(super) fn conclude(
+    section: &mut super::descriptor::Section,
+    seen: &[super::descriptor::Seen],
+    mut observed: Observed,
+    cx: &mut Capture,
+) -> Result<()> {
+    super::unix_socket::conclude(section, cx)?;
+    super::inet_socket::conclude(section, seen, &mut observed, cx)?;
+    cx.stash.insert("unix connections".into(), Box::new(observed.accepted));
+    Ok(())
+}
+
+/// Makes the connections of a pod vanish with it. To be called when the image is complete, right before the pod is killed.
+pub fn silence(cx: &mut Capture) {
+    super::inet_socket::silence(cx);
 }

@@ -1,0 +1,130 @@
+//! UDP: datagrams with their senders. At restart they are sent again, from the restored socket that sent them, or from one made
+//! for the purpose and bound to the sender's address.
+use super::{Record, State, address, bind, records};
+use crate::resource::descriptor::Seen;
+use crate::resource::socket::options::{When, widen};
+use crate::resource::socket::{Bytes, set_flags};
+use crate::resource::{Capture, Context, Nascent, Result};
+use crate::sys::socket::{self, MSG_PEEK_NOW, SO_PEEK_OFF};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Message {
+    pub data: Bytes,
+    /// Raw address.
+    #[serde(with = "serde_bytes")]
+    pub sender: Vec<u8>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Datagram {
+    pub queue: Vec<Message>,
+    pub peek_offset: i32,
+    pub shutdown: bool,
+}
+
+pub(super) fn capture(seen: &Seen, cx: &mut Capture) -> Result<Datagram> {
+    let fd = seen.fd.as_fd();
+    if socket::count(fd, libc::TIOCOUTQ).unwrap_or(0) > 0 {
+        return Err(seen.refuse(
+            "it has a datagram that is written in part (UDP_CORK or MSG_MORE)",
+            "try again when the program has sent it",
+        ));
+    }
+    let doing = || format!("read the queue of {}", seen.title());
+    let peek_offset = socket::option_int(fd, libc::SOL_SOCKET, SO_PEEK_OFF).unwrap_or(-1);
+    let queue = peek(fd).doing(doing);
+    let _ = socket::set_option_int(fd, libc::SOL_SOCKET, SO_PEEK_OFF, peek_offset);
+    let queue = queue?.into_iter().map(|(data, sender)| Ok(Message { data: Bytes::new(data, cx)?, sender }));
+    let shutdown = socket::events(fd, libc::POLLRDHUP).doing(doing)? & libc::POLLRDHUP != 0;
+    Ok(Datagram { queue: queue.collect::<Result<_>>()?, peek_offset, shutdown })
+}
+
+fn peek(fd: BorrowedFd<'_>) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    socket::set_option_int(fd, libc::SOL_SOCKET, SO_PEEK_OFF, 0)?;
+    let mut found = Vec::new();
+    loop {
+        // with SO_PEEK_OFF every peek goes on after the last; no datagram is longer than 64 KiB
+        match socket::receive(fd, 1 << 16, MSG_PEEK_NOW) {
+            Ok(received) => found.push((received.data, received.name)),
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => return Ok(found),
+            // an error that waited (the other end refused a datagram): what was queued comes after it
+            Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+pub(super) fn open(record: &Record) -> Result<OwnedFd> {
+    let what = record.what();
+    let fd = socket::socket(record.family.domain, record.family.kind, record.family.protocol).doing(|| format!("make {what}"))?;
+    record.options.restore(fd.as_fd(), When::Early, &what)?;
+    if record.options.int(libc::SOL_SOCKET, libc::SO_REUSEADDR) == Some(1) {
+        socket::set_option_int(fd.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, 1).doing(|| format!("set options of {what}"))?;
+    }
+    if record.is_bound() {
+        bind(&fd, &record.local, &what)?;
+    }
+    record.options.restore(fd.as_fd(), When::Open, &what)?;
+    Ok(fd)
+}
+
+/// The queue is filled before the socket is connected: a connected one takes datagrams of its peer only.
+pub(super) fn settle(record: &Record, state: &Datagram, id: u32, cx: &mut Nascent) -> Result<()> {
+    let what = record.what();
+    if !state.queue.is_empty() {
+        let target = address::reach(&record.local, record.family.domain);
+        for message in &state.queue {
+            let data = message.data.load(cx)?;
+            send(record, &message.sender, &target, &data, cx).doing(|| format!("put a datagram back into the queue of {what}"))?;
+        }
+    }
+    let fd = cx.descriptions.fd(id)?;
+    if !record.remote.is_empty() {
+        socket::connect(fd, &record.remote).doing(|| format!("connect {what}"))?;
+    }
+    if state.shutdown {
+        let _ = socket::shutdown(fd, libc::SHUT_RD);
+    }
+    record.options.restore(fd, When::Late, &what)?;
+    if state.peek_offset >= 0 {
+        socket::set_option_int(fd, libc::SOL_SOCKET, SO_PEEK_OFF, state.peek_offset)
+            .doing(|| format!("set the peek offset of {what}"))?;
+    }
+    set_flags(fd, record.flags, &what)
+}
+
+fn send(record: &Record, sender: &[u8], target: &[u8], data: &[u8], cx: &Nascent) -> io::Result<()> {
+    let from = address::parse(sender);
+    // a restored socket that has the address, or listens on every address with that port
+    let known = records(cx.descriptions.section()).find(|(_, other)| {
+        let local = address::parse(&other.local);
+        matches!(other.state, State::Datagram(_))
+            && other.family.domain == record.family.domain
+            && local.zip(from).is_some_and(|(local, from)| {
+                local.port() == from.port() && (local.ip() == from.ip() || local.ip().is_unspecified())
+            })
+    });
+    if let Some(fd) = known.and_then(|(id, _)| cx.descriptions.fd(id).ok()) {
+        widen(fd, libc::SO_SNDBUF);
+        return socket::send(fd, data, target, &[], None, libc::MSG_DONTWAIT).map(drop);
+    }
+    let stranger = socket::socket(record.family.domain, record.family.kind, record.family.protocol)?;
+    let one = |level, option| drop(socket::set_option_int(stranger.as_fd(), level, option, 1));
+    one(libc::SOL_SOCKET, libc::SO_REUSEADDR);
+    // an address of another host: the datagram can be given back only where the kernel lets us claim that
+    one(libc::IPPROTO_IP, libc::IP_TRANSPARENT);
+    one(libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT);
+    let sent = socket::bind(stranger.as_fd(), sender)
+        .and_then(|()| socket::send(stranger.as_fd(), data, target, &[], None, libc::MSG_DONTWAIT).map(drop));
+    // a datagram of a sender that is gone or elsewhere may get lost on any network
+    match sent {
+        Err(error) if from.is_some_and(|from| !address::is_local(from.ip())) => {
+            tracing::warn!("a datagram of {} is lost: {error}", address::show(sender));
+            Ok(())
+        }
+        other => other,
+    }
+}

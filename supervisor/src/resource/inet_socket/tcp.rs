@@ -1,0 +1,167 @@
+//! TCP sockets: what one tells of itself. What goes on between two is in [`super::connection`].
+use super::stream::{self, Content, Stream};
+use crate::resource::descriptor::{InFlight, Seen};
+use crate::resource::socket::options::Family;
+use crate::resource::{Capture, Context, Result};
+use crate::sys::socket;
+use serde::{Deserialize, Serialize};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// States of RFC 9293, as the kernel numbers them.
+pub const ESTABLISHED: u8 = 1;
+pub const SYN_SENT: u8 = 2;
+pub const FIN_WAIT1: u8 = 4;
+pub const FIN_WAIT2: u8 = 5;
+pub const TIME_WAIT: u8 = 6;
+pub const CLOSE: u8 = 7;
+pub const CLOSE_WAIT: u8 = 8;
+pub const LAST_ACK: u8 = 9;
+pub const LISTEN: u8 = 10;
+pub const CLOSING: u8 = 11;
+
+/// A connection that waits to be accepted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Number of the connecting socket; `None` when that is closed already.
+    pub client: Option<u32>,
+    /// The client's raw address.
+    #[serde(with = "serde_bytes")]
+    pub remote: Vec<u8>,
+    pub queue: Stream,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Peer {
+    Socket(u32),
+    /// It closed, or closed its sending half and is gone.
+    Closed,
+    /// It broke the connection, or will have: the program finds ECONNRESET.
+    Reset,
+    /// The connection waits to be accepted by this listening socket.
+    WaitingAt(u32),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Connection {
+    pub peer: Peer,
+    pub state: u8,
+    pub queue: Stream,
+    /// Sent, and not yet received by the other end.
+    pub unsent: Stream,
+    /// The program shut its receiving half.
+    pub deaf: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Tcp {
+    Unconnected,
+    Listening { backlog: u32, waiting: Vec<Waiting> },
+    Connecting(#[serde(with = "serde_bytes")] Vec<u8>),
+    Connected(Connection),
+}
+
+/// `tcpi_state`, `tcpi_unacked`, `tcpi_sacked` of TCP_INFO: of a listening socket, the connections that wait and the backlog.
+pub(super) fn info(fd: BorrowedFd<'_>) -> std::io::Result<(u8, u32, u32)> {
+    let info = socket::option(fd, libc::IPPROTO_TCP, libc::TCP_INFO, 104)?;
+    let word = |at: usize| info.get(at..at + 4).map_or(0, |w| u32::from_ne_bytes(w.try_into().expect("four bytes")));
+    Ok((info.first().copied().unwrap_or(CLOSE), word(24), word(28)))
+}
+
+pub(super) fn capture(seen: &Seen, _: Family, cx: &mut Capture, flight: &mut InFlight<'_>) -> Result<Tcp> {
+    let fd = seen.fd.as_fd();
+    let doing = || format!("read the state of {}", seen.title());
+    let (state, pending, backlog) = info(fd).doing(doing)?;
+    const TCP_ULP: i32 = 31;
+    if let Some(protocol) = socket::option(fd, libc::IPPROTO_TCP, TCP_ULP, 16).ok().filter(|name| name.first().is_some_and(|c| *c != 0)) {
+        let name = String::from_utf8_lossy(&protocol).trim_end_matches('\0').to_string();
+        return Err(seen.refuse(format!("the kernel runs {name} on the connection"), "turn that off in the program"));
+    }
+    match state {
+        LISTEN => {
+            accept_waiting(seen, pending, cx, flight)?;
+            Ok(Tcp::Listening { backlog, waiting: Vec::new() })
+        }
+        SYN_SENT => Ok(Tcp::Connecting(socket::peer_name(fd).or_else(|_| remote_of(seen, flight)).doing(doing)?)),
+        CLOSE => {
+            let events = socket::events(fd, libc::POLLIN | libc::POLLRDHUP).doing(doing)?;
+            if events & libc::POLLRDHUP == 0 {
+                return Ok(Tcp::Unconnected);
+            }
+            let queue = stream::peek(fd, true).doing(doing)?.store(cx)?;
+            let peer = if events & libc::POLLERR != 0 { Peer::Reset } else { Peer::Closed };
+            Ok(Tcp::Connected(Connection { peer, state, queue, unsent: Stream::default(), deaf: true }))
+        }
+        // the queues are read when both ends are known
+        _ => {
+            let events = socket::events(fd, libc::POLLRDHUP).doing(doing)?;
+            let finished = matches!(state, CLOSE_WAIT | LAST_ACK | CLOSING | TIME_WAIT);
+            let deaf = events & libc::POLLRDHUP != 0 && !finished;
+            let (queue, unsent) = (Stream::default(), Stream::default());
+            Ok(Tcp::Connected(Connection { peer: Peer::Closed, state, queue, unsent, deaf }))
+        }
+    }
+}
+
+/// The address that a socket is connecting to: getpeername(2) does not tell it, sock_diag(7) does.
+fn remote_of(seen: &Seen, flight: &mut InFlight<'_>) -> std::io::Result<Vec<u8>> {
+    let missing = || std::io::Error::from_raw_os_error(libc::ENOTCONN);
+    let family = Family::of(seen.fd.as_fd())?;
+    let number = seen.stat.st_ino as u32;
+    let all = flight.sockets.tcp().map_err(|_| missing())?;
+    let entry = all.iter().find(|entry| entry.inode == number).ok_or_else(missing)?;
+    Ok(super::address::raw(entry.remote, family.domain))
+}
+
+/// A connection that had to be accepted to be read.
+pub struct Accepted {
+    pub listener: u32,
+    pub fd: OwnedFd,
+}
+
+/// Takes the connections that wait at a listening socket, in their order.
+///
+/// What a client has sent already waits at a socket that only accept(2) can reach, and nothing can put it back into the
+/// listener's queue. So connections are accepted here only when the pod will end with this checkpoint.
+fn accept_waiting(seen: &Seen, pending: u32, cx: &mut Capture, flight: &mut InFlight<'_>) -> Result<()> {
+    if pending == 0 {
+        return Ok(());
+    }
+    if cx.leave_running {
+        return Err(seen.refuse(
+            "a connection waits there to be accepted",
+            "try again in a moment, or stop the pod with the checkpoint",
+        ));
+    }
+    let doing = || format!("read a waiting connection of {}", seen.title());
+    for _ in 0..pending {
+        if socket::events(seen.fd.as_fd(), libc::POLLIN).doing(doing)? & libc::POLLIN == 0 {
+            break;
+        }
+        let fd = socket::accept(seen.fd.as_fd()).doing(doing)?;
+        flight.sockets.tcp_accepted.push(Accepted { listener: seen.stat.st_ino as u32, fd });
+    }
+    Ok(())
+}
+
+const KEY: &str = "tcp connections";
+
+/// Keeps duplicates of connected sockets, and of what was accepted, to the end of the checkpoint.
+pub(super) fn keep(fds: Vec<OwnedFd>, cx: &mut Capture) {
+    cx.stash.insert(KEY.into(), Box::new(fds));
+}
+
+/// Makes the connections of a pod vanish with it: closed with SO_LINGER at zero they leave no TIME_WAIT that would keep
+/// their addresses from a restart, and no end that still sends. To be called when the image is complete, before the pod is killed.
+pub fn silence(cx: &mut Capture) {
+    let Some(fds) = cx.stash.get(KEY).and_then(|any| any.downcast_ref::<Vec<OwnedFd>>()) else { return };
+    for fd in fds {
+        let now = [1i32.to_ne_bytes(), 0i32.to_ne_bytes()].concat();
+        let _ = socket::set_option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_LINGER, &now);
+    }
+}
+
+/// The content of a receive queue.
+pub(super) fn received(fd: BorrowedFd<'_>, title: &str) -> Result<Content> {
+    stream::peek(fd, false).doing(|| format!("read the queue of {title}"))
+}
