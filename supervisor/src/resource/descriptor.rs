@@ -232,7 +232,7 @@ fn identify(
 pub fn capture(cx: &mut Capture) -> Result<()> {
     let mut seen = Vec::new();
     let mut order = Vec::new();
-    let mut section = Section::default();
+    let mut tables = Vec::new();
     for index in 0..cx.processes.len() {
         let process = &cx.processes[index];
         if process.zombie {
@@ -242,7 +242,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             !other.zombie && kcmp(other.pid, process.pid, Kcmp::Files, 0, 0).is_ok_and(|order| order == Ordering::Equal)
         };
         if let Some(other) = cx.processes[..index].iter().find(same_table) {
-            section.tables.push(Table { process: process.vpid, shared_with: Some(other.vpid), descriptors: Vec::new() });
+            tables.push(Table { process: process.vpid, shared_with: Some(other.vpid), descriptors: Vec::new() });
             continue;
         }
         let mut table = Table { process: process.vpid, shared_with: None, descriptors: Vec::new() };
@@ -256,16 +256,16 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             let description = identify(&mut seen, &mut order, &cx.proc, duplicate, Some(holder))?;
             table.descriptors.push(Descriptor { fd, close_on_exec: info.flags & libc::O_CLOEXEC != 0, description });
         }
-        section.tables.push(table);
+        tables.push(table);
     }
-    section.descriptions = describe(&mut seen, &mut order, cx)?;
+    let section = describe(&mut seen, &mut order, tables, cx)?;
     cx.section("descriptors", &section)
 }
 
 /// Records every description seen, and those found in flight meanwhile.
 ///
 /// Sockets come first: what is in flight in their queues may be the other end of a pipe, or watched by an epoll set.
-fn describe(seen: &mut Vec<Seen>, order: &mut Vec<usize>, cx: &mut Capture) -> Result<Vec<DescriptionRecord>> {
+fn describe(seen: &mut Vec<Seen>, order: &mut Vec<usize>, tables: Vec<Table>, cx: &mut Capture) -> Result<Section> {
     let mut records: Vec<Option<DescriptionRecord>> = Vec::new();
     let mut observed = super::socket::Observed::default();
     for sockets in [true, false] {
@@ -278,7 +278,9 @@ fn describe(seen: &mut Vec<Seen>, order: &mut Vec<usize>, cx: &mut Capture) -> R
             next += 1;
         }
     }
-    Ok(records.into_iter().flatten().collect())
+    let mut section = Section { tables, descriptions: records.into_iter().flatten().collect() };
+    super::socket::conclude(&mut section, seen, observed, cx)?;
+    Ok(section)
 }
 
 fn describe_one(

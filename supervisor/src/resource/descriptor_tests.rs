@@ -29,7 +29,7 @@ pub(crate) fn capture_own(cx: &mut Capture, fds: &[BorrowedFd<'_>]) -> Result<(V
         let holder = Holder { pid: own_pid(), vpid: 2, fd: fd.as_raw_fd() };
         ids.push(identify(&mut seen, &mut order, &proc, fd.try_clone_to_owned().unwrap(), Some(holder))?);
     }
-    Ok((ids, describe(&mut seen, &mut order, cx)?))
+    Ok((ids, describe(&mut seen, &mut order, Vec::new(), cx)?.descriptions))
 }
 
 pub(crate) fn nascent(capture: Capture, image: &std::path::Path, descriptions: Vec<DescriptionRecord>) -> Nascent {
@@ -57,12 +57,11 @@ pub(crate) fn round_trip(fds: Vec<OwnedFd>, between: impl FnOnce()) -> Vec<Owned
     cx.virtual_ids.insert(own_pid(), 2);
     let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
     let (ids, descriptions) = capture_own(&mut cx, &borrowed).unwrap();
-    let mut section = Section { tables: Vec::new(), descriptions };
-    super::super::socket::conclude(&mut section, &mut cx).unwrap();
     drop(borrowed);
+    super::super::socket::silence(&mut cx);
     drop(fds);
     between();
-    let mut cx = nascent(cx, &image, section.descriptions);
+    let mut cx = nascent(cx, &image, descriptions);
     for id in 0..cx.descriptions.section().descriptions.len() as u32 {
         cx.description(id).unwrap();
     }
@@ -76,9 +75,7 @@ pub(crate) fn round_trip(fds: Vec<OwnedFd>, between: impl FnOnce()) -> Vec<Owned
 pub(crate) fn refusal(fd: BorrowedFd<'_>) -> String {
     let directory = tempfile::tempdir().unwrap();
     let mut cx = empty_capture(&directory.path().join("image"));
-    let refused = capture_own(&mut cx, &[fd])
-        .and_then(|(_, descriptions)| super::super::socket::conclude(&mut Section { tables: Vec::new(), descriptions }, &mut cx));
-    refused.expect_err("refused").to_string()
+    capture_own(&mut cx, &[fd]).expect_err("refused").to_string()
 }
 
 /// A stopped child with the descriptors of ours given, under the same numbers.

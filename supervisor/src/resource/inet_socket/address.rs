@@ -72,6 +72,9 @@ mod tests {
         }
         assert_eq!(parse(&[1, 0]), None);
         assert_eq!(parse(&raw(four, libc::AF_INET)[..6]), None);
-        assert_eq!(parse(&reach(&raw("0.0.0.0:5".parse().unwrap(), libc::AF_INET), libc::AF_INET)).unwrap().to_string(), "127.0.0.1:5");
+        assert_eq!(
+            parse(&reach(&raw("0.0.0.0:5".parse().unwrap(), libc::AF_INET), libc::AF_INET)).unwrap().to_string(),
+            "127.0.0.1:5"
+        );
     }
 }

@@ -78,7 +78,8 @@ pub(super) fn settle(record: &Record, state: &Datagram, id: u32, cx: &mut Nascen
         let target = address::reach(&record.local, record.family.domain);
         for message in &state.queue {
             let data = message.data.load(cx)?;
-            send(record, &message.sender, &target, &data, cx).doing(|| format!("put a datagram back into the queue of {what}"))?;
+            send(record, &message.sender, &target, &data, cx)
+                .doing(|| format!("put a datagram back into the queue of {what}"))?;
         }
     }
     let fd = cx.descriptions.fd(id)?;

@@ -12,14 +12,14 @@ mod tcp_restore;
 #[cfg(test)]
 mod tests;
 
-use super::descriptor::{Description, InFlight, Seen, Section};
+use super::descriptor::{Description, InFlight, Section, Seen};
 use super::socket::options::{self, Family, Options};
 use super::{Capture, Context, Error, Nascent, Result};
 use crate::sys::socket;
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
 
-pub use tcp::{Accepted, silence};
+pub(crate) use tcp::{Accepted, silence};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum State {
@@ -97,7 +97,12 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture, flight: &mut InFlight<'_>) 
 }
 
 /// When every description is known: which connections have both ends in the pod, and what is under way between them.
-pub(super) fn conclude(section: &mut Section, seen: &[Seen], observed: &mut super::socket::Observed, cx: &mut Capture) -> Result<()> {
+pub(super) fn conclude(
+    section: &mut Section,
+    seen: &[Seen],
+    observed: &mut super::socket::Observed,
+    cx: &mut Capture,
+) -> Result<()> {
     connection::conclude(section, seen, observed, cx)
 }
 

@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// States of RFC 9293, as the kernel numbers them.
-pub const ESTABLISHED: u8 = 1;
-pub const SYN_SENT: u8 = 2;
-pub const FIN_WAIT1: u8 = 4;
-pub const FIN_WAIT2: u8 = 5;
-pub const TIME_WAIT: u8 = 6;
-pub const CLOSE: u8 = 7;
-pub const CLOSE_WAIT: u8 = 8;
-pub const LAST_ACK: u8 = 9;
-pub const LISTEN: u8 = 10;
-pub const CLOSING: u8 = 11;
+pub(super) const ESTABLISHED: u8 = 1;
+pub(super) const SYN_SENT: u8 = 2;
+pub(super) const FIN_WAIT1: u8 = 4;
+pub(super) const FIN_WAIT2: u8 = 5;
+pub(super) const TIME_WAIT: u8 = 6;
+pub(super) const CLOSE: u8 = 7;
+pub(super) const CLOSE_WAIT: u8 = 8;
+pub(super) const LAST_ACK: u8 = 9;
+pub(super) const LISTEN: u8 = 10;
+pub(super) const CLOSING: u8 = 11;
 
 /// A connection that waits to be accepted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -73,7 +73,9 @@ pub(super) fn capture(seen: &Seen, _: Family, cx: &mut Capture, flight: &mut InF
     let doing = || format!("read the state of {}", seen.title());
     let (state, pending, backlog) = info(fd).doing(doing)?;
     const TCP_ULP: i32 = 31;
-    if let Some(protocol) = socket::option(fd, libc::IPPROTO_TCP, TCP_ULP, 16).ok().filter(|name| name.first().is_some_and(|c| *c != 0)) {
+    if let Some(protocol) =
+        socket::option(fd, libc::IPPROTO_TCP, TCP_ULP, 16).ok().filter(|name| name.first().is_some_and(|c| *c != 0))
+    {
         let name = String::from_utf8_lossy(&protocol).trim_end_matches('\0').to_string();
         return Err(seen.refuse(format!("the kernel runs {name} on the connection"), "turn that off in the program"));
     }
@@ -114,7 +116,7 @@ fn remote_of(seen: &Seen, flight: &mut InFlight<'_>) -> std::io::Result<Vec<u8>>
 }
 
 /// A connection that had to be accepted to be read.
-pub struct Accepted {
+pub(crate) struct Accepted {
     pub listener: u32,
     pub fd: OwnedFd,
 }
@@ -128,10 +130,9 @@ fn accept_waiting(seen: &Seen, pending: u32, cx: &mut Capture, flight: &mut InFl
         return Ok(());
     }
     if cx.leave_running {
-        return Err(seen.refuse(
-            "a connection waits there to be accepted",
-            "try again in a moment, or stop the pod with the checkpoint",
-        ));
+        return Err(
+            seen.refuse("a connection waits there to be accepted", "try again in a moment, or stop the pod with the checkpoint")
+        );
     }
     let doing = || format!("read a waiting connection of {}", seen.title());
     for _ in 0..pending {
@@ -153,7 +154,7 @@ pub(super) fn keep(fds: Vec<OwnedFd>, cx: &mut Capture) {
 
 /// Makes the connections of a pod vanish with it: closed with SO_LINGER at zero they leave no TIME_WAIT that would keep
 /// their addresses from a restart, and no end that still sends. To be called when the image is complete, before the pod is killed.
-pub fn silence(cx: &mut Capture) {
+pub(crate) fn silence(cx: &mut Capture) {
     let Some(fds) = cx.stash.get(KEY).and_then(|any| any.downcast_ref::<Vec<OwnedFd>>()) else { return };
     for fd in fds {
         let now = [1i32.to_ne_bytes(), 0i32.to_ne_bytes()].concat();

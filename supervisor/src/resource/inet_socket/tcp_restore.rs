@@ -1,7 +1,7 @@
 //! Making TCP sockets: connections are made between the recorded addresses, in the order in which the kernel allows it, and
 //! filled when all exist.
 use super::stream::{self, Content};
-use super::tcp::{CLOSE, CLOSING, Connection, FIN_WAIT1, FIN_WAIT2, LAST_ACK, Peer, TIME_WAIT, Tcp, Waiting};
+use super::tcp::{self, CLOSE, CLOSING, Connection, FIN_WAIT1, FIN_WAIT2, LAST_ACK, Peer, TIME_WAIT, Tcp, Waiting};
 use super::{Record, State, address, bind, records, taken};
 use crate::resource::socket::options::{When, widen};
 use crate::resource::socket::{inconsistent, set_flags};
@@ -85,8 +85,7 @@ fn listeners(local: &[u8], shared: &RefCell<Plan>, cx: &Nascent) -> Vec<u32> {
     let ids = shared.borrow().listeners.get(&local.port()).cloned().unwrap_or_default();
     let listens = |id: &u32| {
         records(cx.descriptions.section()).any(|(other, record)| {
-            other == *id
-                && address::parse(&record.local).is_some_and(|at| at.ip() == local.ip() || at.ip().is_unspecified())
+            other == *id && address::parse(&record.local).is_some_and(|at| at.ip() == local.ip() || at.ip().is_unspecified())
         })
     };
     ids.into_iter().filter(listens).collect()
@@ -161,7 +160,9 @@ fn accept(doors: &[OwnedFd], client: &[u8], what: &str) -> Result<OwnedFd> {
             }
         }
     }
-    Err(Error::NotHere(format!("{what} could not be made anew: no connection arrived, as if this host filtered its loopback traffic")))
+    Err(Error::NotHere(format!(
+        "{what} could not be made anew: no connection arrived, as if this host filtered its loopback traffic"
+    )))
 }
 
 /// A connection whose other end is closed or outside: that gets a stand-in, which closes when the queue is filled.
@@ -234,7 +235,7 @@ pub(super) fn settle(cx: &mut Nascent) -> Result<()> {
             State::Datagram(_) => None,
         })
         .collect();
-    for (id, record, tcp) in &all {
+    for (_, record, tcp) in &all {
         if let Tcp::Listening { waiting, .. } = tcp {
             for one in waiting {
                 wait(record, one, &shared, cx)?;
@@ -248,6 +249,16 @@ pub(super) fn settle(cx: &mut Nascent) -> Result<()> {
     }
     for (id, record, tcp) in &all {
         finish(*id, record, tcp, &shared, cx)?;
+    }
+    // the end of a stream may be acknowledged late, by 40 ms; until then the state is another
+    let deadline = Instant::now() + Duration::from_millis(200);
+    for (id, _, tcp) in &all {
+        if let Tcp::Connected(Connection { state: FIN_WAIT2, peer: Peer::Socket(_), .. }) = tcp {
+            let fd = cx.descriptions.fd(*id)?;
+            while tcp::info(fd).is_ok_and(|(state, ..)| state == FIN_WAIT1) && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
     }
     Ok(())
 }
@@ -348,7 +359,8 @@ fn finish(id: u32, record: &Record, tcp: &Tcp, shared: &RefCell<Plan>, cx: &Nasc
         if let Some(stand_in) = shared.borrow_mut().gone.remove(&id) {
             if connection.peer == Peer::Reset {
                 let now = [1i32.to_ne_bytes(), 0i32.to_ne_bytes()].concat();
-                socket::set_option(stand_in.as_fd(), libc::SOL_SOCKET, libc::SO_LINGER, &now).doing(|| format!("reset {what}"))?;
+                socket::set_option(stand_in.as_fd(), libc::SOL_SOCKET, libc::SO_LINGER, &now)
+                    .doing(|| format!("reset {what}"))?;
             }
             drop(stand_in);
         }

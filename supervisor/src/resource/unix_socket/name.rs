@@ -12,7 +12,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The file of a socket.
@@ -83,7 +83,11 @@ pub(super) fn capture(seen: &Seen, name: &[u8], inode: Option<u32>, cx: &Capture
             }
         }
     }
-    for candidate in candidates {
+    // it may have been renamed: within its directory, it is found
+    let siblings = candidates.iter().filter_map(|candidate| Some(fs::read_dir(candidate.parent()?).ok()?.take(4096)));
+    let renamed = siblings.flatten().flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()));
+    let renamed: Vec<PathBuf> = renamed.map(|entry| entry.path()).collect();
+    for candidate in candidates.into_iter().chain(renamed) {
         if let Some(stat) = stat_of(&candidate).filter(is_it) {
             return Ok(place(candidate, stat));
         }
@@ -252,7 +256,7 @@ fn bind_aside(fd: BorrowedFd<'_>, name: &[u8], text: &Path, scratch: &mut Scratc
 
 /// Removes the file of a dead socket; anything else that is there is in the way.
 fn make_free(target: &Path) -> Result<()> {
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    use std::os::unix::fs::MetadataExt;
     let Ok(found) = fs::symlink_metadata(target) else { return Ok(()) };
     let taken = |by: &str| {
         Err(Error::NotHere(format!("{}, to which a socket of the pod is bound, is {by} here; move it away", target.display())))
