@@ -117,6 +117,8 @@ kinds! {
     Unsupported => unsupported,
     UnixSocket => unix_socket,
     InetSocket => inet_socket,
+    NetlinkSocket => netlink_socket,
+    OtherSocket => other_socket,
     ProcFile => proc_file,
     Regular => regular,
     Pipe => pipe,

@@ -28,6 +28,8 @@ mod signalfd;
 mod timerfd;
 pub mod lock;
 pub mod nascent;
+mod netlink_socket;
+mod other_socket;
 pub mod socket;
 mod unix_socket;
 mod unsupported;
