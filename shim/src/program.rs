@@ -27,7 +27,7 @@ pub fn may_execute(table: Table, directory: i32, path: &CStr, flags: i32) -> boo
         Reach::Privileged => b" changes its user, group or capabilities when it is executed",
     };
     let (verdict, may): (&[u8], bool) = match table.unreachable() {
-        Unreachable::Refuse => (b"refused; start the pod with --names kernel, or with --unreachable warn to run it anyway", false),
+        Unreachable::Refuse => (b"refused; start the pod with --names kernel, or with --allow-unshimmed to run it anyway", false),
         Unreachable::Warn => (b"it runs with the host's names, which a restart does not keep", true),
     };
     let name = if path.is_empty() { c"the program".to_bytes() } else { path.to_bytes() };

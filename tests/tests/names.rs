@@ -80,6 +80,36 @@ fn verify(name: &str) {
     let mut command = in_pod(&directory);
     command.arg(&program).env("NAMES_MONOTONIC", "5000000").env("NAMES_BOOTTIME", "6000000").env("NAMES_NEXT", "300");
     succeeds(command);
+    as_a_user(name, &program);
+}
+
+/// The same without privilege.
+fn as_a_user(name: &str, program: &Path) {
+    let directory = Directory::new(&format!("{name}-user"));
+    std::os::unix::fs::chown(&directory.0, Some(NOBODY), None).expect("these tests need root");
+    let mut command = Command::new("timeout");
+    command.args(["60", "setpriv", "--reuid", &NOBODY.to_string(), "--clear-groups", env!("CARGO_BIN_EXE_names_init")]);
+    command.arg(&directory.0).arg(program).env("NAMES_SHIM", shim()).current_dir("/");
+    succeeds(command);
+}
+
+const NOBODY: u32 = 65534;
+
+#[test]
+fn ids_are_recycled() {
+    let directory = Directory::new("recycling");
+    let program = program(&directory, "recycling", &[]);
+    succeeds({
+        let mut command = Command::new(&program);
+        command.arg("3000");
+        command
+    });
+    // More than this host's pid_max, if that is the usual one of a small machine.
+    let mut command = in_pod(&directory);
+    command.arg(&program).arg("40000");
+    succeeds(command);
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(directory.0.join("table")).unwrap());
+    assert!(blocks * 512 < 4 << 20, "the table takes {} bytes", blocks * 512);
 }
 
 #[test]

@@ -157,7 +157,7 @@ unsafe fn translate_record(table: Table, record: *mut libc::signalfd_siginfo) {
     unsafe {
         let mut info = record.read_unaligned();
         if signal::names_sender(info.ssi_signo as i32, info.ssi_code) {
-            info.ssi_pid = signal::sender(table, info.ssi_signo as i32, info.ssi_pid as i32) as u32;
+            info.ssi_pid = signal::sender(table, info.ssi_signo as i32, info.ssi_code, info.ssi_pid as i32) as u32;
             record.write_unaligned(info);
         }
     }

@@ -150,7 +150,7 @@ pub unsafe fn translate_info(table: Table, info: *mut siginfo_t) {
     // SAFETY: the caller's; the code says whether there is a si_pid.
     unsafe {
         if names_sender((*info).si_signo, (*info).si_code) {
-            super::wait::set_pid(info, sender(table, (*info).si_signo, (*info).si_pid()));
+            super::wait::set_pid(info, sender(table, (*info).si_signo, (*info).si_code, (*info).si_pid()));
         }
     }
 }
@@ -160,9 +160,9 @@ pub fn names_sender(signal: c_int, code: c_int) -> bool {
     matches!(code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL | libc::SI_MESGQ) || signal == libc::SIGCHLD && code > 0 && code < 0x80
 }
 
-/// A child's SIGCHLD may come before anybody named the child.
-pub fn sender(table: Table, signal: c_int, host: i32) -> i32 {
-    if signal == libc::SIGCHLD { translate::back_own(table, host) } else { translate::back(table, host) }
+/// The kernel's SIGCHLD may come before anybody named the child.
+pub fn sender(table: Table, signal: c_int, code: c_int, host: i32) -> i32 {
+    if signal == libc::SIGCHLD && code > 0 { translate::back_own(table, host) } else { translate::back(table, host) }
 }
 
 const SIGNALS: usize = 65;

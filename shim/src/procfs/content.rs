@@ -166,6 +166,8 @@ pub fn piece(table: Table, kind: Content, line: &[u8], first: bool, out: &mut Ou
             out.put(&[b'0' + (up / 10 % 10) as u8, b'0' + (up % 10) as u8]);
             out.put(&line[words(line).next().map_or(0, <[u8]>::len)..]);
         }
+        // The last field is the id that was given last.
+        Content::LoadAverage => fields(line, out, |at, _| (at == 4).then(|| i64::from(table.next_id()) - 1)),
         Content::SysvShm => sysv(table, IpcKind::Shm, line, first, &[4, 5], out),
         Content::SysvSem => sysv(table, IpcKind::Sem, line, first, &[], out),
         Content::SysvMsg => sysv(table, IpcKind::Msg, line, first, &[5, 6], out),
@@ -280,6 +282,7 @@ mod tests {
     fn every_kind_of_content_is_in_the_pods_names() {
         let table = table();
         table.set_clock_offset(Clock::Boottime, 100_000_000_000);
+        table.set_next_id(VirtualId::new(500).unwrap());
         table.insert_ipc(IpcKind::Shm, VirtualIpc(5), HostIpc(32773));
         let cases = [
             (
@@ -293,6 +296,7 @@ mod tests {
             (Content::Sched, "x (y (7000, #threads: 1)\nse.exec : 7000\n", "x (y (7, #threads: 1)\nse.exec : 7000\n"),
             (Content::Timers, "ID: 0\nsignal: 14/0\nnotify: signal/pid.7000\nClockID: 1\n", "ID: 0\nsignal: 14/0\nnotify: signal/pid.7\nClockID: 1\n"),
             (Content::Uptime, "12.34 5.00\n", "112.34 5.00\n"),
+            (Content::LoadAverage, "0.10 0.20 0.30 2/345 7000\n", "0.10 0.20 0.30 2/345 499\n"),
             (Content::Hostname, "host\n", "pod-host\n"),
         ];
         for (kind, host, pod) in cases {

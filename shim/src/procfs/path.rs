@@ -30,6 +30,7 @@ pub enum Content {
     Timers,
     Locks,
     Uptime,
+    LoadAverage,
     SysvShm,
     SysvSem,
     SysvMsg,
@@ -117,6 +118,7 @@ fn system_content(parts: &[&[u8]]) -> Option<Content> {
     Some(match parts {
         [b"locks"] => Content::Locks,
         [b"uptime"] => Content::Uptime,
+        [b"loadavg"] => Content::LoadAverage,
         [b"sysvipc", b"shm"] => Content::SysvShm,
         [b"sysvipc", b"sem"] => Content::SysvSem,
         [b"sysvipc", b"msg"] => Content::SysvMsg,
