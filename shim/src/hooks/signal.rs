@@ -119,7 +119,7 @@ struct Queued {
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn sigqueue(id: pid_t, signal: c_int, value: sigval) -> c_int {
     // SAFETY: no arguments.
-    let (pid, uid) = unsafe { (call!(libc::SYS_getpid) as i32, call!(libc::SYS_getuid) as u32) };
+    let (pid, uid) = unsafe { (cache::pid(), call!(libc::SYS_getuid) as u32) };
     let info = Queued { signo: signal, errno: 0, code: libc::SI_QUEUE, pad: 0, pid, uid, value, rest: [0; 12] };
     // SAFETY: a whole siginfo of ours.
     result(unsafe { raw_sigqueueinfo(id, signal, (&raw const info).cast()) }) as c_int
