@@ -76,6 +76,11 @@ int main(void) {
         uint64_t ticks;
         CHECK_EQ(read(fd, &ticks, 8), 8);
         took("timerfd");
+        at.it_value = in(clocks[i], 0.05);
+        start();
+        CHECK_EQ(syscall(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, &at, NULL), 0);
+        CHECK_EQ(read(fd, &ticks, 8), 8);
+        took("timerfd by number");
         close(fd);
         signal(SIGUSR2, on_alarm);
         sigset_t set, none;

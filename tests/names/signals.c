@@ -63,6 +63,21 @@ int main(void) {
     CHECK_EQ(value, 5);
     CHECK_EQ(kill(getpid(), SIGUSR1), 0);
     CHECK_EQ(sender, getpid());
+    siginfo_t own = {.si_signo = SIGUSR1, .si_code = SI_QUEUE};
+    own.si_pid = getpid();
+    own.si_uid = getuid();
+    sender = 0;
+    CHECK_EQ(syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, &own), 0);
+    CHECK_EQ(sender, getpid());
+    sender = 0;
+    CHECK_EQ(syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGUSR1, &own), 0);
+    CHECK_EQ(sender, getpid());
+    int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
+    sender = 0;
+    CHECK_EQ(syscall(SYS_pidfd_send_signal, pidfd, SIGUSR1, &own, 0), 0);
+    CHECK_EQ(sender, getpid());
+    CHECK_EQ(own.si_pid, getpid());
+    close(pidfd);
     CHECK(sigqueue(4194303, SIGUSR1, v) == -1 && errno == ESRCH);
 
     /* What was there before is the program's handler, by every function that says so. */

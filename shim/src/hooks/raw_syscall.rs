@@ -44,7 +44,7 @@ const NUMBERS: &[c_long] = &[
     libc::SYS_clock_gettime, libc::SYS_clock_getres, libc::SYS_clock_nanosleep, libc::SYS_futex, libc::SYS_open,
     libc::SYS_openat, libc::SYS_readlink, libc::SYS_readlinkat, libc::SYS_stat, libc::SYS_lstat, libc::SYS_newfstatat,
     libc::SYS_statx, libc::SYS_access, libc::SYS_faccessat, libc::SYS_faccessat2, libc::SYS_read, libc::SYS_set_tid_address,
-    libc::SYS_getdents64, libc::SYS_setuid, libc::SYS_setreuid, libc::SYS_setresuid, libc::SYS_getsockopt, libc::SYS_sendmsg, libc::SYS_recvmsg, libc::SYS_timer_create,
+    libc::SYS_pidfd_send_signal, libc::SYS_timerfd_settime, libc::SYS_getdents64, libc::SYS_setuid, libc::SYS_setreuid, libc::SYS_setresuid, libc::SYS_getsockopt, libc::SYS_sendmsg, libc::SYS_recvmsg, libc::SYS_timer_create,
 ];
 
 /// Variadic in C; the arguments are where a function with seven has them. A number that is not in NAMED, and a clone that
@@ -196,6 +196,7 @@ unsafe fn named(number: c_long, arguments: [usize; 6]) -> isize {
             libc::SYS_kill => signal::raw_kill(a as i32, b as i32),
             libc::SYS_tgkill | libc::SYS_rt_tgsigqueueinfo => signal::raw_with_thread(number, arguments),
             libc::SYS_rt_sigqueueinfo => signal::raw_sigqueueinfo(a as i32, b as i32, c as *const _),
+            libc::SYS_pidfd_send_signal => signal::with_host_info(c as *const _, |info| kernel(number, [a, b, info as usize, d, 0, 0])),
             libc::SYS_rt_sigtimedwait => {
                 let signal = kernel(number, arguments);
                 if let Some(table) = pod().filter(|_| signal > 0 && b != 0) {
@@ -404,6 +405,7 @@ unsafe fn other(number: c_long, [a, b, c, d, e, _]: [usize; 6]) -> isize {
     let done = unsafe {
         match number {
             libc::SYS_getsockopt => super::network::getsockopt(a as i32, b as i32, c as i32, d as *mut _, e as *mut _) as isize,
+            libc::SYS_timerfd_settime => time::timerfd_settime(a as i32, b as i32, c as *const _, d as *mut _) as isize,
             libc::SYS_sendmsg => super::network::sendmsg(a as i32, b as *const _, c as i32),
             libc::SYS_recvmsg => super::network::recvmsg(a as i32, b as *mut _, c as i32),
             _ => return kernel(number, [a, b, c, d, e, 0]),

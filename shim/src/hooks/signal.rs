@@ -94,7 +94,15 @@ pub unsafe fn raw_with_thread(number: libc::c_long, mut arguments: [usize; 6]) -
         }
     }
     // SAFETY: the caller's.
-    unsafe { syscall(number, arguments) }
+    unsafe {
+        if number != libc::SYS_rt_tgsigqueueinfo {
+            return syscall(number, arguments);
+        }
+        with_host_info(arguments[3] as *const siginfo_t, |info| {
+            arguments[3] = info as usize;
+            syscall(number, arguments)
+        })
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -132,14 +140,36 @@ pub unsafe extern "C-unwind" fn sigqueue(id: pid_t, signal: c_int, value: sigval
 pub unsafe fn raw_sigqueueinfo(id: i32, signal: c_int, info: *const siginfo_t) -> isize {
     let host = pod().map_or(Ok(id), |table| if id <= 0 { Err(libc::ESRCH) } else { translate::task(table, id) });
     let signal = if pod().is_some() { spare_init(id, signal) } else { signal };
+    let send = |info| {
+        // SAFETY: the caller's, or our copy.
+        host.map_or_else(|errno| -errno as isize, |host| unsafe { call!(libc::SYS_rt_sigqueueinfo, host, signal, info) })
+    };
     // SAFETY: the caller's.
-    host.map_or_else(|errno| -errno as isize, |host| unsafe { call!(libc::SYS_rt_sigqueueinfo, host, signal, info) })
+    unsafe { with_host_info(info, send) }
+}
+
+/// Calls `send` with a copy of `info` in which the sender is the host's: the kernel passes on what it is given, and the
+/// receiver's hook takes that for a host id.
+///
+/// # Safety
+/// `info` is null or a whole siginfo.
+pub unsafe fn with_host_info<R>(info: *const siginfo_t, send: impl FnOnce(*const siginfo_t) -> R) -> R {
+    let Some(table) = pod().filter(|_| !info.is_null()) else { return send(info) };
+    // SAFETY: the caller's.
+    unsafe {
+        let mut copy = *info;
+        if names_sender(copy.si_signo, copy.si_code) {
+            let host = translate::task(table, copy.si_pid()).unwrap_or(0);
+            super::wait::set_pid(&mut copy, host);
+        }
+        send(&copy)
+    }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn pidfd_send_signal(fd: c_int, signal: c_int, info: *mut siginfo_t, flags: c_uint) -> c_int {
     // SAFETY: the caller's.
-    result(unsafe { call!(libc::SYS_pidfd_send_signal, fd, signal, info, flags) }) as c_int
+    result(unsafe { with_host_info(info, |info| call!(libc::SYS_pidfd_send_signal, fd, signal, info, flags)) }) as c_int
 }
 
 /// Puts the pod's name for the sender where the kernel put the host's.
