@@ -9,8 +9,12 @@ pub const MSG_PEEK_NOW: i32 = libc::MSG_PEEK | libc::MSG_DONTWAIT | libc::MSG_CM
 
 /// getsockopt(2); at most `room` bytes.
 pub fn option(fd: BorrowedFd<'_>, level: i32, name: i32, room: usize) -> io::Result<Vec<u8>> {
-    let mut value = vec![0u8; room];
-    let mut len = room as libc::socklen_t;
+    option_from(fd, level, name, vec![0u8; room])
+}
+
+/// getsockopt(2) of an option that is asked a question: `value` is that before, and the answer after.
+pub fn option_from(fd: BorrowedFd<'_>, level: i32, name: i32, mut value: Vec<u8>) -> io::Result<Vec<u8>> {
+    let mut len = value.len() as libc::socklen_t;
     // SAFETY: the kernel writes at most `len` bytes into `value`.
     check(unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, value.as_mut_ptr().cast(), &mut len) }.into())?;
     value.truncate(len as usize);

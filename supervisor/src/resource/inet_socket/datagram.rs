@@ -1,8 +1,9 @@
 //! UDP: datagrams with their senders. At restart they are sent again, from the restored socket that sent them, or from one made
 //! for the purpose and bound to the sender's address.
+use super::multicast::{self, Membership};
 use super::{Record, State, address, bind, records};
 use crate::resource::descriptor::Seen;
-use crate::resource::socket::options::{When, widen};
+use crate::resource::socket::options::{Family, When, widen};
 use crate::resource::socket::{Bytes, set_flags};
 use crate::resource::{Capture, Context, Nascent, Result};
 use crate::sys::socket::{self, MSG_PEEK_NOW, SO_PEEK_OFF};
@@ -23,9 +24,10 @@ pub struct Datagram {
     pub queue: Vec<Message>,
     pub peek_offset: i32,
     pub shutdown: bool,
+    pub memberships: Vec<Membership>,
 }
 
-pub(super) fn capture(seen: &Seen, cx: &mut Capture) -> Result<Datagram> {
+pub(super) fn capture(seen: &Seen, family: Family, cx: &mut Capture) -> Result<Datagram> {
     let fd = seen.fd.as_fd();
     if socket::count(fd, libc::TIOCOUTQ).unwrap_or(0) > 0 {
         return Err(seen.refuse(
@@ -38,8 +40,10 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture) -> Result<Datagram> {
     let queue = peek(fd).doing(doing);
     let _ = socket::set_option_int(fd, libc::SOL_SOCKET, SO_PEEK_OFF, peek_offset);
     let queue = queue?.into_iter().map(|(data, sender)| Ok(Message { data: Bytes::new(data, cx)?, sender }));
+    let queue = queue.collect::<Result<_>>()?;
     let shutdown = socket::events(fd, libc::POLLRDHUP).doing(doing)? & libc::POLLRDHUP != 0;
-    Ok(Datagram { queue: queue.collect::<Result<_>>()?, peek_offset, shutdown })
+    let memberships = multicast::capture(fd, family, &cx.proc);
+    Ok(Datagram { queue, peek_offset, shutdown, memberships })
 }
 
 fn peek(fd: BorrowedFd<'_>) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
@@ -57,7 +61,7 @@ fn peek(fd: BorrowedFd<'_>) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     }
 }
 
-pub(super) fn open(record: &Record) -> Result<OwnedFd> {
+pub(super) fn open(record: &Record, state: &Datagram) -> Result<OwnedFd> {
     let what = record.what();
     let fd = socket::socket(record.family.domain, record.family.kind, record.family.protocol).doing(|| format!("make {what}"))?;
     record.options.restore(fd.as_fd(), When::Early, &what)?;
@@ -68,6 +72,7 @@ pub(super) fn open(record: &Record) -> Result<OwnedFd> {
         bind(&fd, &record.local, &what)?;
     }
     record.options.restore(fd.as_fd(), When::Open, &what)?;
+    multicast::restore(fd.as_fd(), &state.memberships, &what)?;
     Ok(fd)
 }
 

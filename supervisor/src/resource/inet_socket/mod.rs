@@ -6,6 +6,7 @@
 mod address;
 mod connection;
 mod datagram;
+mod multicast;
 mod stream;
 mod tcp;
 mod tcp_restore;
@@ -83,7 +84,7 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture, flight: &mut InFlight<'_>) 
     let state = if family.is_tcp() {
         State::Tcp(tcp::capture(seen, family, cx, flight)?)
     } else {
-        State::Datagram(datagram::capture(seen, cx)?)
+        State::Datagram(datagram::capture(seen, family, cx)?)
     };
     Ok(Record {
         number: seen.stat.st_ino as u32,
@@ -133,7 +134,7 @@ fn taken(local: &[u8], what: &str) -> Error {
 
 pub(super) fn open(record: &Record, id: u32, cx: &mut Nascent) -> Result<OwnedFd> {
     match &record.state {
-        State::Datagram(_) => datagram::open(record),
+        State::Datagram(state) => datagram::open(record, state),
         State::Tcp(tcp) => tcp_restore::open(record, tcp, id, cx),
     }
 }

@@ -3,6 +3,7 @@
 use super::stream::{self, Content};
 use super::tcp::{self, CLOSE, CLOSING, Connection, FIN_WAIT1, FIN_WAIT2, LAST_ACK, Peer, TIME_WAIT, Tcp, Waiting};
 use super::{Record, State, address, bind, records, taken};
+use crate::resource::descriptor::Description;
 use crate::resource::socket::options::{When, widen};
 use crate::resource::socket::{inconsistent, set_flags};
 use crate::resource::{Context, Error, Nascent, Result};
@@ -43,8 +44,10 @@ fn plan(cx: &mut Nascent) -> Rc<RefCell<Plan>> {
 }
 
 fn find(id: u32, cx: &Nascent) -> Result<Record> {
-    let found = records(cx.descriptions.section()).find(|(other, _)| *other == id);
-    found.map(|(_, record)| record.clone()).ok_or_else(|| inconsistent(format!("open file {id} is no internet socket")))
+    match cx.descriptions.record(id)? {
+        Description::InetSocket(record) => Ok(record.clone()),
+        _ => Err(inconsistent(format!("open file {id} is no internet socket"))),
+    }
 }
 
 /// A socket with the options that count before it gets a name.
@@ -84,9 +87,8 @@ fn listeners(local: &[u8], shared: &RefCell<Plan>, cx: &Nascent) -> Vec<u32> {
     let Some(local) = address::parse(local) else { return Vec::new() };
     let ids = shared.borrow().listeners.get(&local.port()).cloned().unwrap_or_default();
     let listens = |id: &u32| {
-        records(cx.descriptions.section()).any(|(other, record)| {
-            other == *id && address::parse(&record.local).is_some_and(|at| at.ip() == local.ip() || at.ip().is_unspecified())
-        })
+        let at = find(*id, cx).ok().and_then(|record| address::parse(&record.local));
+        at.is_some_and(|at| at.ip() == local.ip() || at.ip().is_unspecified())
     };
     ids.into_iter().filter(listens).collect()
 }

@@ -239,6 +239,13 @@ fn records(section: &Section) -> impl Iterator<Item = (u32, &Record)> {
     })
 }
 
+fn find(id: u32, cx: &Nascent) -> Result<&Record> {
+    match cx.descriptions.record(id)? {
+        Description::UnixSocket(record) => Ok(record),
+        _ => Err(super::socket::inconsistent(format!("open file {id} is no unix socket"))),
+    }
+}
+
 pub(super) fn open(record: &Record, id: u32, cx: &mut Nascent) -> Result<OwnedFd> {
     restore::open(record, id, cx)
 }

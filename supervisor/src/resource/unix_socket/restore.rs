@@ -218,10 +218,8 @@ fn make(link: &Link, listener: &OwnedFd, file: Option<&Path>, shared: &Rc<RefCel
     if !link.client_name.is_empty() {
         match link.client {
             End::Socket(id) => {
-                let record = super::records(cx.descriptions.section()).find(|(other, _)| *other == id).map(|(_, r)| r.clone());
-                if let Some(record) = record {
-                    bind(client.as_fd(), &record, id, shared)?;
-                }
+                let record = super::find(id, cx)?.clone();
+                bind(client.as_fd(), &record, id, shared)?;
             }
             End::Gone(_) => {
                 let scratch = &mut shared.borrow_mut().scratch;

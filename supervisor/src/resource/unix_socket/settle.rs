@@ -1,7 +1,7 @@
 //! Filling queues, shutting halves down, and what else must wait until every socket and every description in flight exists.
 use super::name;
 use super::plan::{Plan, plan};
-use super::{Message, Peer, Record, State, records};
+use super::{Message, Peer, Record, State, find, records};
 use crate::resource::socket::options::{When, widen};
 use crate::resource::socket::{inconsistent, set_flags};
 use crate::resource::{Context, Nascent, Result};
@@ -211,8 +211,8 @@ fn connect(id: u32, record: &Record, shared: &Rc<RefCell<Plan>>, cx: &mut Nascen
                 *plan.by_number.get(number).ok_or_else(|| inconsistent(format!("{what} has a peer that is not there")))?;
             match plan.reach.get(&other) {
                 Some(file) => name::connect_to_file(fd, file),
-                None => match records(cx.descriptions.section()).find(|(id, _)| *id == other) {
-                    Some((_, other)) if !other.name.is_empty() => socket::connect(fd, &other.name),
+                None => match find(other, cx)? {
+                    other if !other.name.is_empty() => socket::connect(fd, &other.name),
                     // it was connected by a name that it has no more, or from a pair taken apart
                     _ => return dead(&[]),
                 },
@@ -237,7 +237,7 @@ fn stream(id: u32, record: &Record, peer: &Peer, shared: &Rc<RefCell<Plan>>, cx:
         Peer::Socket(number) => {
             let other = shared.borrow().by_number.get(number).copied();
             let other = other.ok_or_else(|| inconsistent("a socket without its peer"))?;
-            let sent = records(cx.descriptions.section()).find(|(id, _)| *id == other).map_or(0, |(_, r)| r.sent);
+            let sent = find(other, cx)?.sent;
             (cx.descriptions.fd(other)?.try_clone_to_owned(), sent)
         }
         _ => match shared.borrow().gone.get(&id) {
