@@ -114,8 +114,24 @@ fn sweep(table: Table) {
         let host = ids.host.raw();
         // SAFETY: signal 0 only asks; ESRCH is the answer when no task, or no group, has the id.
         let there = |id: isize| unsafe { call!(libc::SYS_kill, id, 0) } != -libc::ESRCH as isize;
-        ids.session || !ids.reaped && there(host as isize) || there(-host as isize)
+        if ids.session { names_anything(host) } else { !ids.reaped && there(host as isize) || there(-host as isize) }
     });
+}
+
+/// Whether an id names a task, a group or a session. F_SETOWN takes any id that the kernel has in use, for whatever
+/// (f_setown in fs/fcntl.c), and is the only call that finds a session without a leader.
+#[cold]
+fn names_anything(host: i32) -> bool {
+    // SAFETY: these calls touch no memory; the descriptor is ours.
+    unsafe {
+        let fd = call!(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC);
+        if fd < 0 {
+            return true;
+        }
+        let owned = call!(libc::SYS_fcntl, fd, libc::F_SETOWN, host);
+        call!(libc::SYS_close, fd);
+        owned != -libc::ESRCH as isize
+    }
 }
 
 /// Takes an id for a child, and has the table forget a few that are no longer in use.

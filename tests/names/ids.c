@@ -177,6 +177,36 @@ int main(int argc, char **argv) {
     CHECK_EQ(wait4(child, &status, 0, NULL), child);
     CHECK_EQ(status, 0);
 
+    /* A session without its leader keeps its name, however many ids are given meanwhile. */
+    CHECK(pipe(gate) == 0);
+    int told_pipe[2];
+    CHECK(pipe(told_pipe) == 0);
+    child = fork();
+    if (child == 0) {
+        setsid();
+        if (fork() == 0) {
+            char c;
+            setpgid(0, 0);
+            close(gate[1]);
+            pid_t me = getpid();
+            write(told_pipe[1], &me, sizeof me);
+            read(gate[0], &c, 1);
+            _exit(0);
+        }
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(child, NULL, 0), child);
+    pid_t member;
+    CHECK_EQ(read(told_pipe[0], &member, sizeof member), sizeof member);
+    for (int i = 0; i < 700; i++) {
+        pid_t p = fork();
+        if (p == 0) _exit(0);
+        CHECK(p != child);
+        CHECK_EQ(waitpid(p, NULL, 0), p);
+    }
+    CHECK_EQ(getsid(member), child);
+    close(gate[1]);
+
     /* waitid leaves a zombie where it is told to. */
     child = fork();
     if (child == 0) _exit(4);

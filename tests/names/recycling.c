@@ -23,6 +23,7 @@ int main(int argc, char **argv) {
         for (int i = 0; i < forks / workers; i++) {
             pid_t child = i % 4 == 3 ? vfork() : fork();
             if (child == 0) {
+                if (i % 4 == 0) setsid();
                 shared[worker] = getpid();
                 _exit(getppid() == own ? 0 : 1);
             }

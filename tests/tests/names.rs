@@ -108,6 +108,10 @@ fn ids_are_recycled() {
     let mut command = in_pod(&directory);
     command.arg(&program).arg("40000");
     succeeds(command);
+    // Sessions, too, are forgotten once nobody is in them.
+    let path = std::ffi::CString::new(directory.0.join("table").to_str().unwrap()).unwrap();
+    let pairs = autopod_namespace::Table::open(&path).unwrap().pairs().count();
+    assert!(pairs < 1000, "{pairs} ids are taken");
     let blocks = std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(directory.0.join("table")).unwrap());
     assert!(blocks * 512 < 4 << 20, "the table takes {} bytes", blocks * 512);
 }
