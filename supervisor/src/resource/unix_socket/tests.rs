@@ -291,3 +291,60 @@ fn a_datagram_socket_finds_its_outside_peer_again() {
     let mut buffer = [0; 10];
     assert_eq!(log.recv(&mut buffer).unwrap(), 4);
 }
+
+fn peer_pid(fd: &OwnedFd) -> i32 {
+    let raw = socket::option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, 12).unwrap();
+    i32::from_ne_bytes(raw[..4].try_into().unwrap())
+}
+
+#[test]
+fn credentials_are_those_of_the_restored_process() {
+    use crate::resource::descriptor::tests::{capture_own, empty_capture, traced_child};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("l");
+    let listener: OwnedFd = UnixListener::bind(&path).unwrap().into();
+    let client: OwnedFd = UnixStream::connect(&path).unwrap().into();
+    let server = socket::accept(listener.as_fd()).unwrap();
+    // without a listener
+    let other_path = dir.path().join("m");
+    let gone = UnixListener::bind(&other_path).unwrap();
+    let other_client: OwnedFd = UnixStream::connect(&other_path).unwrap().into();
+    let other_server: OwnedFd = gone.accept().unwrap().0.into();
+    drop(gone);
+    let (a, b) = pair(libc::SOCK_STREAM);
+    let (c, d) = pair(libc::SOCK_DGRAM);
+    for fd in [&b, &d] {
+        socket::set_option_int(fd.as_fd(), libc::SOL_SOCKET, libc::SO_PASSCRED, 1).unwrap();
+    }
+    put(&a, b"from process 2");
+    put(&c, b"from process 2");
+    let image = dir.path().join("image");
+    let mut cx = empty_capture(&image);
+    cx.virtual_ids.insert(std::process::id() as i32, 2);
+    let fds = [&listener, &client, &server, &a, &b, &c, &d, &other_client, &other_server];
+    let borrowed: Vec<_> = fds.iter().map(|fd| fd.as_fd()).collect();
+    let (ids, records) = capture_own(&mut cx, &borrowed).unwrap();
+    drop((listener, client, server, a, b, c, d, other_client, other_server));
+    let mut restored = traced_child(records, Vec::new(), cx, &image);
+    crate::resource::descriptor::restore(&mut restored.cx).unwrap();
+    crate::resource::descriptor::settle(&mut restored.cx).unwrap();
+    let child = restored.cx.processes[0].pid;
+    let again: Vec<OwnedFd> = ids.iter().map(|id| restored.cx.description(*id).unwrap().try_clone_to_owned().unwrap()).collect();
+    for index in [0, 1, 2, 3, 4, 5, 6, 7, 8] {
+        assert_eq!(peer_pid(&again[index]), child, "socket {index}");
+    }
+    for index in [4, 6] {
+        let got = socket::receive(again[index].as_fd(), 100, 0).unwrap();
+        assert_eq!((&got.data[..], got.credentials.unwrap().0), (&b"from process 2"[..], child));
+    }
+    let uid = u32::from_ne_bytes(socket::option(again[1].as_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, 12).unwrap()[4..8].try_into().unwrap());
+    assert_eq!(uid, nix::unistd::geteuid().as_raw());
+    put(&again[1], b"x");
+    assert_eq!(take(&again[2]).unwrap(), b"x");
+    // nothing stays open in the process beside what its table says
+    let pid = child;
+    let sockets = restored.cx.proc.numbers(&format!("{pid}/fd")).unwrap().into_iter().filter(|fd| {
+        restored.cx.proc.read_link(&format!("{pid}/fd/{fd}")).is_ok_and(|link| link.to_string_lossy().starts_with("socket:"))
+    });
+    assert_eq!(sockets.collect::<Vec<_>>(), [restored.cx.processes[0].channel]);
+}
