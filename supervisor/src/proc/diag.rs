@@ -70,6 +70,8 @@ pub struct TcpEntry {
     pub remote: SocketAddr,
     /// 0 for one that no descriptor refers to: not yet accepted, or closed and not yet gone.
     pub inode: u32,
+    /// Bytes received and not read.
+    pub queued: u32,
 }
 
 impl TcpEntry {
@@ -82,7 +84,13 @@ impl TcpEntry {
             };
             Some(SocketAddr::new(ip, port))
         };
-        Some(TcpEntry { state: *body.get(1)?, local: address(4, 8)?, remote: address(6, 24)?, inode: u32_at(body, 68)? })
+        Some(TcpEntry {
+            state: *body.get(1)?,
+            local: address(4, 8)?,
+            remote: address(6, 24)?,
+            inode: u32_at(body, 68)?,
+            queued: u32_at(body, 56)?,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 //! What was sent and not yet acknowledged is in a queue that only TCP_REPAIR shows, which needs CAP_NET_ADMIN. Without it the
 //! data is read at the other end, which lets the rest flow, and sent again in the same order: to the programs nothing happened.
 use super::stream::Content;
-use super::tcp::{self, CLOSE, CLOSE_WAIT, CLOSING, Connection, ESTABLISHED, FIN_WAIT1, LAST_ACK, Peer, Tcp, Waiting};
+use super::tcp::{self, CLOSE, CLOSE_WAIT, CLOSING, Connection, ESTABLISHED, FIN_WAIT1, LAST_ACK, Peer, Pending, Tcp, Waiting};
 use super::{State, address, records};
 use crate::resource::capture::OutsideConnections;
 use crate::resource::descriptor::{Description, Section, Seen};
@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 
 /// One end of a connection that is not over.
 struct End {
-    fd: OwnedFd,
+    /// None for a connection that waits to be accepted, and has nothing to be read.
+    fd: Option<OwnedFd>,
     local: SocketAddr,
     remote: SocketAddr,
     remote_raw: Vec<u8>,
@@ -51,8 +52,8 @@ pub(super) fn conclude(section: &mut Section, seen: &[Seen], observed: &mut Obse
             None => {
                 ends[index].peer = alone(&ends[index], observed, cx)?;
                 let state = ends[index].state;
-                if state != CLOSE {
-                    ends[index].queue = tcp::received(ends[index].fd.as_fd(), &ends[index].title)?;
+                if let Some(fd) = ends[index].fd.as_ref().filter(|_| state != CLOSE) {
+                    ends[index].queue = tcp::received(fd.as_fd(), &ends[index].title)?;
                 }
             }
         }
@@ -60,7 +61,7 @@ pub(super) fn conclude(section: &mut Section, seen: &[Seen], observed: &mut Obse
     let mut kept = Vec::new();
     for end in ends {
         record(section, &end, cx)?;
-        kept.push(end.fd);
+        kept.extend(end.fd);
     }
     tcp::keep(kept, cx);
     Ok(())
@@ -73,7 +74,7 @@ fn collect(section: &Section, seen: &[Seen], observed: &mut Observed) -> Result<
         let (Some(local), Some(remote)) = (address::parse(&record.local), address::parse(&record.remote)) else { continue };
         let Some(seen) = seen.get(id as usize) else { continue };
         ends.push(End {
-            fd: seen.fd.try_clone().doing(|| "duplicate a socket".into())?,
+            fd: Some(seen.fd.try_clone().doing(|| "duplicate a socket".into())?),
             local,
             remote,
             remote_raw: record.remote.clone(),
@@ -87,22 +88,22 @@ fn collect(section: &Section, seen: &[Seen], observed: &mut Observed) -> Result<
             peer: Peer::Closed,
         });
     }
-    for accepted in std::mem::take(&mut observed.tcp_accepted) {
-        let doing = || "read a waiting connection".to_string();
-        let remote_raw = socket::peer_name(accepted.fd.as_fd()).unwrap_or_default();
-        let local = address::parse(&socket::name(accepted.fd.as_fd()).doing(doing)?);
-        let (Some(local), Some(remote)) = (local, address::parse(&remote_raw)) else { continue };
-        let (state, ..) = tcp::info(accepted.fd.as_fd()).doing(doing)?;
+    for Pending { listener, local, remote, fd } in std::mem::take(&mut observed.tcp_pending) {
+        let domain = if remote.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+        let state = match &fd {
+            Some(fd) => tcp::info(fd.as_fd()).doing(|| "read a waiting connection".into())?.0,
+            None => ESTABLISHED,
+        };
         ends.push(End {
             title: format!("a connection from {remote} that waits to be accepted at {local}"),
-            fd: accepted.fd,
+            fd,
             local,
             remote,
-            remote_raw,
+            remote_raw: address::raw(remote, domain),
             state,
             id: None,
             number: 0,
-            listener: accepted.listener,
+            listener,
             queue: Content::default(),
             unsent: Content::default(),
             peer: Peer::Closed,
@@ -168,21 +169,25 @@ fn outstanding(fd: BorrowedFd<'_>) -> io::Result<usize> {
 /// What `to` has received of what `from` sent, and the rest.
 fn transfer(from: &End, to: &End, cx: &Capture) -> Result<(Content, Content)> {
     let doing = || format!("read what is under way to {}", to.title);
+    let (Some(from_fd), Some(to_fd)) = (&from.fd, &to.fd) else {
+        // nothing had arrived when the kernel listed it, and nothing was sent since: the pod stands still
+        return Ok((Content::default(), Content::default()));
+    };
     // acknowledgements may be late by 40 ms, corked data by 200 ms
-    let corked = socket::option_int(from.fd.as_fd(), libc::IPPROTO_TCP, libc::TCP_CORK).unwrap_or(0) != 0;
+    let corked = socket::option_int(from_fd.as_fd(), libc::IPPROTO_TCP, libc::TCP_CORK).unwrap_or(0) != 0;
     let patience = Duration::from_millis(if corked { 260 } else { 60 });
-    let (mut left, mut since) = (outstanding(from.fd.as_fd()).doing(doing)?, Instant::now());
+    let (mut left, mut since) = (outstanding(from_fd.as_fd()).doing(doing)?, Instant::now());
     while left > 0 && since.elapsed() < patience {
         std::thread::sleep(Duration::from_millis(1));
-        let now = outstanding(from.fd.as_fd()).doing(doing)?;
+        let now = outstanding(from_fd.as_fd()).doing(doing)?;
         if now != left {
             (left, since) = (now, Instant::now());
         }
     }
     if left == 0 {
-        return Ok((tcp::received(to.fd.as_fd(), &to.title)?, Content::default()));
+        return Ok((tcp::received(to_fd.as_fd(), &to.title)?, Content::default()));
     }
-    match repaired(from, to) {
+    match repaired(from_fd.as_fd(), from.state, to_fd.as_fd(), to.state) {
         Ok(both) => return Ok(both),
         Err(error) if error.raw_os_error() == Some(libc::EPERM) => {}
         Err(error) => return Err(error).doing(doing),
@@ -195,9 +200,9 @@ fn transfer(from: &End, to: &End, cx: &Capture) -> Result<(Content, Content)> {
             way_out: "try again in a moment, or stop the pod with the checkpoint".into(),
         });
     }
-    let content = drain(from, to).doing(doing)?;
+    let content = drain(from_fd.as_fd(), to_fd.as_fd()).doing(doing)?;
     if !finished {
-        send_again(from, &content.data).doing(|| format!("send again what was under way to {}", to.title))?;
+        send_again(from_fd.as_fd(), &content.data).doing(|| format!("send again what was under way to {}", to.title))?;
     }
     Ok((content, Content::default()))
 }
@@ -243,25 +248,25 @@ impl Drop for Repair<'_> {
     }
 }
 
-fn repaired(from: &End, to: &End) -> io::Result<(Content, Content)> {
+fn repaired(from: BorrowedFd<'_>, from_state: u8, to: BorrowedFd<'_>, to_state: u8) -> io::Result<(Content, Content)> {
     loop {
-        let sender = Repair::new(from.fd.as_fd())?;
+        let sender = Repair::new(from)?;
         let next = {
-            let receiver = Repair::new(to.fd.as_fd())?;
+            let receiver = Repair::new(to)?;
             receiver.sequence(RECEIVED)?
         };
         let end = sender.sequence(SENT)?;
-        let room = outstanding(from.fd.as_fd())?;
-        let sent = socket::receive(from.fd.as_fd(), room.max(1), socket::MSG_PEEK_NOW)?.data;
+        let room = outstanding(from)?;
+        let sent = socket::receive(from, room.max(1), socket::MSG_PEEK_NOW)?.data;
         drop(sender);
-        let content = super::stream::peek(to.fd.as_fd(), to.state == CLOSE)?;
-        let again = Repair::new(to.fd.as_fd())?.sequence(RECEIVED)?;
+        let content = super::stream::peek(to, to_state == CLOSE)?;
+        let again = Repair::new(to)?.sequence(RECEIVED)?;
         if again != next {
             // something arrived in between
             continue;
         }
         let mut missing = end.wrapping_sub(next) as usize;
-        if matches!(from.state, FIN_WAIT1 | LAST_ACK | CLOSING) {
+        if matches!(from_state, FIN_WAIT1 | LAST_ACK | CLOSING) {
             // the end of the stream counts as a byte
             missing = missing.saturating_sub(1);
         }
@@ -271,16 +276,16 @@ fn repaired(from: &End, to: &End) -> io::Result<(Content, Content)> {
 }
 
 /// Reads everything that is under way, which takes it away.
-fn drain(from: &End, to: &End) -> io::Result<Content> {
-    let urgent = super::stream::peek(to.fd.as_fd(), false)?.mark;
+fn drain(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<Content> {
+    let urgent = super::stream::peek(to, false)?.mark;
     if urgent.is_some() {
         return Err(io::Error::other("urgent data waits there"));
     }
     let mut data = Vec::new();
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let last = outstanding(from.fd.as_fd())? == 0;
-        match socket::receive(to.fd.as_fd(), 1 << 20, libc::MSG_DONTWAIT) {
+        let last = outstanding(from)? == 0;
+        match socket::receive(to, 1 << 20, libc::MSG_DONTWAIT) {
             Ok(received) if received.data.is_empty() => break,
             Ok(received) => data.extend_from_slice(&received.data),
             Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {
@@ -299,8 +304,7 @@ fn drain(from: &End, to: &End) -> io::Result<Content> {
     Ok(Content { data, mark: None })
 }
 
-fn send_again(from: &End, data: &[u8]) -> io::Result<()> {
-    let fd = from.fd.as_fd();
+fn send_again(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<()> {
     let mut before = None;
     let (mut at, mut deadline) = (0, Instant::now() + Duration::from_millis(300));
     let result = loop {

@@ -20,7 +20,7 @@ use crate::sys::socket;
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
 
-pub(crate) use tcp::{Accepted, silence};
+pub(crate) use tcp::{Pending, silence};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum State {

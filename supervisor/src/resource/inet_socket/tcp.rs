@@ -1,10 +1,12 @@
 //! TCP sockets: what one tells of itself. What goes on between two is in [`super::connection`].
+use super::address;
 use super::stream::{self, Content, Stream};
 use crate::resource::descriptor::{InFlight, Seen};
 use crate::resource::socket::options::Family;
 use crate::resource::{Capture, Context, Result};
 use crate::sys::socket;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// States of RFC 9293, as the kernel numbers them.
@@ -81,7 +83,7 @@ pub(super) fn capture(seen: &Seen, _: Family, cx: &mut Capture, flight: &mut InF
     }
     match state {
         LISTEN => {
-            accept_waiting(seen, pending, cx, flight)?;
+            waiting(seen, pending, cx, flight)?;
             Ok(Tcp::Listening { backlog, waiting: Vec::new() })
         }
         SYN_SENT => Ok(Tcp::Connecting(socket::peer_name(fd).or_else(|_| remote_of(seen, flight)).doing(doing)?)),
@@ -115,32 +117,55 @@ fn remote_of(seen: &Seen, flight: &mut InFlight<'_>) -> std::io::Result<Vec<u8>>
     Ok(super::address::raw(entry.remote, family.domain))
 }
 
-/// A connection that had to be accepted to be read.
-pub(crate) struct Accepted {
+/// A connection that waits at a listening socket.
+pub(crate) struct Pending {
     pub listener: u32,
-    pub fd: OwnedFd,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    /// It had to be accepted to be read.
+    pub fd: Option<OwnedFd>,
 }
 
-/// Takes the connections that wait at a listening socket, in their order.
+/// Finds the connections that wait at a listening socket.
 ///
 /// What a client has sent already waits at a socket that only accept(2) can reach, and nothing can put it back into the
-/// listener's queue. So connections are accepted here only when the pod will end with this checkpoint.
-fn accept_waiting(seen: &Seen, pending: u32, cx: &mut Capture, flight: &mut InFlight<'_>) -> Result<()> {
+/// listener's queue. So connections are accepted here, all of them in their order, only when one has data or an end, and only when
+/// the pod will end with this checkpoint.
+fn waiting(seen: &Seen, pending: u32, cx: &mut Capture, flight: &mut InFlight<'_>) -> Result<()> {
     if pending == 0 {
         return Ok(());
     }
-    if cx.leave_running {
-        return Err(
-            seen.refuse("a connection waits there to be accepted", "try again in a moment, or stop the pod with the checkpoint")
-        );
-    }
     let doing = || format!("read a waiting connection of {}", seen.title());
+    let listener = seen.stat.st_ino as u32;
+    let place = address::parse(&socket::name(seen.fd.as_fd()).doing(doing)?);
+    let here = |local: SocketAddr| {
+        place.is_some_and(|place| place.port() == local.port() && (place.ip() == local.ip() || place.ip().is_unspecified()))
+    };
+    let all = flight.sockets.tcp()?;
+    let theirs = all.iter().filter(|e| e.inode == 0 && here(e.local) && matches!(e.state, ESTABLISHED | CLOSE_WAIT));
+    let theirs: Vec<_> = theirs.cloned().collect();
+    // of several listeners on one port nobody can tell whose they are
+    if theirs.len() == pending as usize && theirs.iter().all(|entry| entry.queued == 0 && entry.state == ESTABLISHED) {
+        let found = theirs.iter().map(|entry| Pending { listener, local: entry.local, remote: entry.remote, fd: None });
+        flight.sockets.tcp_pending.extend(found);
+        return Ok(());
+    }
+    if cx.leave_running {
+        return Err(seen.refuse(
+            "a connection waits there to be accepted, with data that cannot be read before",
+            "try again in a moment, or stop the pod with the checkpoint",
+        ));
+    }
     for _ in 0..pending {
         if socket::events(seen.fd.as_fd(), libc::POLLIN).doing(doing)? & libc::POLLIN == 0 {
             break;
         }
         let fd = socket::accept(seen.fd.as_fd()).doing(doing)?;
-        flight.sockets.tcp_accepted.push(Accepted { listener: seen.stat.st_ino as u32, fd });
+        let local = address::parse(&socket::name(fd.as_fd()).doing(doing)?);
+        // it broke while it waited
+        let Some(remote) = socket::peer_name(fd.as_fd()).ok().and_then(|raw| address::parse(&raw)) else { continue };
+        let Some(local) = local else { continue };
+        flight.sockets.tcp_pending.push(Pending { listener, local, remote, fd: Some(fd) });
     }
     Ok(())
 }

@@ -339,8 +339,8 @@ fn wait(record: &Record, waiting: &Waiting, shared: &RefCell<Plan>, cx: &mut Nas
         None => {
             let fd = socket::socket(domain, libc::SOCK_STREAM, 0).doing(|| "make a socket".into())?;
             let _ = socket::set_option_int(fd.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, 1);
-            if address::parse(&waiting.remote).is_some() {
-                let _ = socket::bind(fd.as_fd(), &waiting.remote);
+            if let Some(remote) = address::parse(&waiting.remote) {
+                let _ = socket::bind(fd.as_fd(), &address::raw(remote, domain));
             }
             let place = address::reach(&record.local, domain);
             socket::connect(fd.as_fd(), &place).doing(|| format!("connect to {what} again"))?;

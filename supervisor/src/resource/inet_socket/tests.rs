@@ -251,3 +251,38 @@ fn a_corked_datagram_is_refused() {
     socket::send(sender.as_fd(), b"part", &[], &[], None, libc::MSG_MORE).unwrap();
     assert!(refusal(sender.as_fd()).contains("UDP_CORK"));
 }
+
+#[test]
+fn connections_that_wait_without_data_are_left_alone() {
+    let listener = TcpListener::bind(LOCAL[0]).unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("image");
+    let mut cx = empty_capture(&image);
+    cx.leave_running = true;
+    let (ids, records) = capture_own(&mut cx, &[listener.as_fd(), client.as_fd()]).unwrap();
+    let mut server = listener.accept().unwrap().0;
+    server.write_all(b"undisturbed").unwrap();
+    expect(&mut tcp(&client.try_clone().unwrap().into()), b"undisturbed");
+    super::silence(&mut cx);
+    drop((listener, client, server));
+    let mut cx = crate::resource::descriptor::tests::nascent(cx, &image, records);
+    let again: Vec<OwnedFd> = ids.iter().map(|id| cx.description(*id).unwrap().try_clone_to_owned().unwrap()).collect();
+    crate::resource::descriptor::settle(&mut cx).unwrap();
+    let mut server = TcpListener::from(again[0].try_clone().unwrap()).accept().unwrap().0;
+    server.write_all(b"again").unwrap();
+    expect(&mut tcp(&again[1]), b"again");
+}
+
+#[test]
+fn waiting_data_is_not_taken_from_a_pod_that_goes_on() {
+    let listener = TcpListener::bind(LOCAL[0]).unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.write_all(b"early").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut cx = empty_capture(&directory.path().join("image"));
+    cx.leave_running = true;
+    let error = capture_own(&mut cx, &[listener.as_fd(), client.as_fd()]).map(drop).unwrap_err().to_string();
+    assert!(error.contains("waits there to be accepted"), "{error}");
+    expect(&mut listener.accept().unwrap().0, b"early");
+}

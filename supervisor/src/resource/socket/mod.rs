@@ -43,7 +43,7 @@ pub struct Observed {
     tcp: Option<Vec<TcpEntry>>,
     /// Connections that had to be accepted to be read: they stay open while the checkpoint can fail.
     pub accepted: Vec<std::os::fd::OwnedFd>,
-    pub(crate) tcp_accepted: Vec<super::inet_socket::Accepted>,
+    pub(crate) tcp_pending: Vec<super::inet_socket::Pending>,
 }
 
 impl Observed {

@@ -337,7 +337,9 @@ fn credentials_are_those_of_the_restored_process() {
         let got = socket::receive(again[index].as_fd(), 100, 0).unwrap();
         assert_eq!((&got.data[..], got.credentials.unwrap().0), (&b"from process 2"[..], child));
     }
-    let uid = u32::from_ne_bytes(socket::option(again[1].as_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, 12).unwrap()[4..8].try_into().unwrap());
+    let uid = u32::from_ne_bytes(
+        socket::option(again[1].as_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, 12).unwrap()[4..8].try_into().unwrap(),
+    );
     assert_eq!(uid, nix::unistd::geteuid().as_raw());
     put(&again[1], b"x");
     assert_eq!(take(&again[2]).unwrap(), b"x");
