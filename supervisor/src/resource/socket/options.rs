@@ -109,6 +109,8 @@ pub struct Options {
     #[serde(with = "serde_bytes")]
     filter: Vec<u8>,
     filter_locked: bool,
+    /// User and group of the socket: the kernel asks them for SO_REUSEPORT, and packet filters do.
+    owner: (u32, u32),
 }
 
 /// Domain, type and protocol of a socket.
@@ -151,7 +153,9 @@ impl Family {
 
 /// Reads every option. One that this kernel does not know, or that is not for this protocol, is not recorded.
 pub fn capture(fd: BorrowedFd<'_>, family: Family) -> std::io::Result<Options> {
+    let stat = nix::sys::stat::fstat(fd)?;
     let mut options = Options {
+        owner: (stat.st_uid, stat.st_gid),
         buffers: (socket::option_int(fd, SOCKET, libc::SO_SNDBUF)?, socket::option_int(fd, SOCKET, libc::SO_RCVBUF)?),
         locked: socket::option_int(fd, SOCKET, SO_BUF_LOCK).unwrap_or(SNDBUF_LOCKED | RCVBUF_LOCKED),
         filter: socket::filter(fd)?,
@@ -181,6 +185,13 @@ impl Options {
                 continue;
             }
             socket::set_option(fd, *level, *option, value).doing(|| format!("set the option {} of {what}", entry.name))?;
+        }
+        if when != When::Late {
+            let now = nix::sys::stat::fstat(fd).doing(|| format!("stat {what}"))?;
+            if (now.st_uid, now.st_gid) != self.owner {
+                // without privilege the socket stays the restarting user's, as everything else does
+                let _ = std::os::unix::fs::fchown(fd, Some(self.owner.0), Some(self.owner.1));
+            }
         }
         if when == When::Open && !self.filter.is_empty() {
             socket::attach_filter(fd, &self.filter).doing(|| format!("attach the packet filter of {what}"))?;

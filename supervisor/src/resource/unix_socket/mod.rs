@@ -63,6 +63,8 @@ pub enum Peer {
     Outside(#[serde(with = "serde_bytes")] Vec<u8>),
     /// The connection waits to be accepted by this listening socket.
     WaitingAt(u32),
+    /// A standard stream to another program, a logger say: it becomes /dev/null.
+    Null,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -140,6 +142,11 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture, flight: &mut InFlight<'_>) 
         peer_of(seen, &entry, family, flight)?.map_or(State::Unconnected, State::Connected)
     };
     let reset = socket::events(fd, 0).doing(doing)? & libc::POLLERR != 0;
+    if family.kind == libc::SOCK_STREAM && socket::receive(fd, 1, socket::MSG_PEEK_NOW | libc::MSG_OOB).is_ok() {
+        return Err(
+            seen.refuse("urgent data waits there, whose place in the queue cannot be found out", "let the program read it")
+        );
+    }
     let queue = match &state {
         State::Listening { .. } => Vec::new(),
         State::Unconnected if family.kind != libc::SOCK_DGRAM => Vec::new(),
@@ -208,6 +215,10 @@ pub(super) fn conclude(section: &mut Section, cx: &mut Capture) -> Result<()> {
             replaced.push((id, Peer::Outside(peer_name)));
             continue;
         }
+        if is_standard_stream(section, id) {
+            replaced.push((id, Peer::Null));
+            continue;
+        }
         let whom = name::show(&peer_name).map_or("a nameless socket".to_string(), |name| format!("the socket {name}"));
         let object = title(section, id, record.what());
         if cx.outside == super::capture::OutsideConnections::Refuse {
@@ -229,6 +240,13 @@ pub(super) fn conclude(section: &mut Section, cx: &mut Capture) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether processes have a description as standard input, output or error, and as nothing else.
+fn is_standard_stream(section: &Section, id: u32) -> bool {
+    let rows = section.tables.iter().flat_map(|table| &table.descriptors).filter(|row| row.description == id);
+    let numbers: Vec<i32> = rows.map(|row| row.fd).collect();
+    !numbers.is_empty() && numbers.iter().all(|fd| (0..=2).contains(fd))
 }
 
 /// The unix sockets of an image, by the ids of their descriptions.

@@ -18,7 +18,8 @@ pub(super) fn settle(_: &Record, _: u32, cx: &mut Nascent) -> Result<()> {
     if std::mem::replace(&mut shared.borrow_mut().settled, true) {
         return Ok(());
     }
-    let all: Vec<(u32, Record)> = records(cx.descriptions.section()).map(|(id, record)| (id, record.clone())).collect();
+    let all = records(cx.descriptions.section()).filter(|(_, record)| record.peer() != Some(&Peer::Null));
+    let all: Vec<(u32, Record)> = all.map(|(id, record)| (id, record.clone())).collect();
     let names: HashMap<&[u8], u32> =
         all.iter().filter(|(_, r)| r.is_datagram() && !r.name.is_empty()).map(|(id, r)| (&r.name[..], *id)).collect();
     for (id, record) in all.iter().filter(|(_, record)| record.is_datagram()) {
@@ -224,7 +225,7 @@ fn connect(id: u32, record: &Record, shared: &Rc<RefCell<Plan>>, cx: &mut Nascen
             Err(_) => dead(name),
         },
         Peer::Gone(name) => dead(name),
-        Peer::WaitingAt(_) => Err(inconsistent(format!("{what} waits to be accepted"))),
+        Peer::WaitingAt(_) | Peer::Null => Err(inconsistent(format!("{what} waits to be accepted"))),
     }
 }
 

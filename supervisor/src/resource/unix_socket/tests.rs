@@ -350,3 +350,23 @@ fn credentials_are_those_of_the_restored_process() {
     });
     assert_eq!(sockets.collect::<Vec<_>>(), [restored.cx.processes[0].channel]);
 }
+
+#[test]
+fn urgent_data_is_refused() {
+    let (a, b) = pair(libc::SOCK_STREAM);
+    socket::send(a.as_fd(), b"!", &[], &[], None, libc::MSG_OOB).unwrap();
+    assert!(refusal(b.as_fd()).contains("urgent"));
+}
+
+#[test]
+fn the_owner_of_a_socket_comes_back() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let (a, b) = pair(libc::SOCK_STREAM);
+    fchown(&a, Some(1234), Some(1235)).unwrap();
+    let again = round_trip(vec![a, b], || ());
+    let meta = |fd: &OwnedFd| std::fs::File::from(fd.try_clone().unwrap()).metadata().unwrap();
+    assert_eq!((meta(&again[0]).uid(), meta(&again[0]).gid(), meta(&again[1]).uid()), (1234, 1235, 0));
+}
