@@ -26,6 +26,8 @@ mod proc_file;
 mod regular;
 mod signalfd;
 mod timerfd;
+#[cfg(test)]
+mod transplant_tests;
 pub mod lock;
 pub mod nascent;
 mod netlink_socket;
