@@ -22,7 +22,7 @@ pub struct UnixEntry {
     pub kind: u8,
     /// TCP_ESTABLISHED (1), TCP_CLOSE (7), TCP_LISTEN (10)
     pub state: u8,
-    /// 0 for one that no descriptor refers to: a connection that nobody has accepted yet.
+    /// Never 0: what no descriptor refers to is not listed, as the server's ends of connections that nobody has accepted yet.
     pub inode: u32,
     /// `sun_path`, without a terminating NUL; abstract names begin with NUL.
     pub name: Vec<u8>,
@@ -61,9 +61,9 @@ impl UnixEntry {
     }
 }
 
-/// One TCP socket.
+/// One TCP or UDP socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TcpEntry {
+pub struct InetEntry {
     /// As in the kernel's enum: 1 established, 10 listening ...
     pub state: u8,
     pub local: SocketAddr,
@@ -72,10 +72,15 @@ pub struct TcpEntry {
     pub inode: u32,
     /// Bytes received and not read.
     pub queued: u32,
+    /// RCV_SHUTDOWN (1) and SEND_SHUTDOWN (2)
+    pub shutdown: u8,
 }
 
-impl TcpEntry {
-    fn parse(body: &[u8]) -> Option<TcpEntry> {
+/// INET_DIAG_SHUTDOWN
+const SHUTDOWN: u16 = 8;
+
+impl InetEntry {
+    fn parse(body: &[u8]) -> Option<InetEntry> {
         let address = |port: usize, at: usize| -> Option<SocketAddr> {
             let port = u16::from_be_bytes(body.get(port..port + 2)?.try_into().ok()?);
             let ip = match i32::from(*body.first()?) {
@@ -84,12 +89,17 @@ impl TcpEntry {
             };
             Some(SocketAddr::new(ip, port))
         };
-        Some(TcpEntry {
+        Some(InetEntry {
             state: *body.get(1)?,
             local: address(4, 8)?,
             remote: address(6, 24)?,
             inode: u32_at(body, 68)?,
             queued: u32_at(body, 56)?,
+            shutdown: attributes(body.get(72..).unwrap_or_default())
+                .into_iter()
+                .find(|(kind, _)| *kind == SHUTDOWN)
+                .and_then(|(_, value)| value.first().copied())
+                .unwrap_or(0),
         })
     }
 }
@@ -155,15 +165,15 @@ pub fn unix_sockets() -> io::Result<Vec<UnixEntry>> {
     dump(&request, UnixEntry::parse)
 }
 
-/// Every TCP socket of the net namespace that the caller is in.
-pub fn tcp_sockets() -> io::Result<Vec<TcpEntry>> {
+/// Every TCP or UDP socket (`protocol`) of the net namespace that the caller is in.
+pub fn inet_sockets(protocol: i32) -> io::Result<Vec<InetEntry>> {
     let mut entries = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6] {
         let mut request = vec![0u8; 56];
         request[0] = family as u8;
-        request[1] = libc::IPPROTO_TCP as u8;
+        request[1] = protocol as u8;
         request[4..8].copy_from_slice(&u32::MAX.to_ne_bytes());
-        entries.extend(dump(&request, TcpEntry::parse)?);
+        entries.extend(dump(&request, InetEntry::parse)?);
     }
     Ok(entries)
 }
@@ -188,7 +198,7 @@ mod tests {
     #[test]
     fn a_tcp_listener_is_listed() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let all = tcp_sockets().unwrap();
+        let all = inet_sockets(libc::IPPROTO_TCP).unwrap();
         let entry = all.iter().find(|entry| entry.inode == inode(&listener)).unwrap();
         assert_eq!((entry.state, entry.local), (10, listener.local_addr().unwrap()));
     }
@@ -197,7 +207,7 @@ mod tests {
     fn cut_off_answers_are_no_panic() {
         let body = [1u8; 200];
         for len in 0..body.len() {
-            let _ = (UnixEntry::parse(&body[..len]), TcpEntry::parse(&body[..len]), messages(&body[..len]).is_ok());
+            let _ = (UnixEntry::parse(&body[..len]), InetEntry::parse(&body[..len]), messages(&body[..len]).is_ok());
         }
     }
 }

@@ -156,7 +156,10 @@ fn run(name: &str) -> String {
     if text.is_empty() { "FAIL: no result".into() } else { text }
 }
 
-/// Two rounds at most of every program whose name begins so.
+/// Programs in states that no image can hold, and a word of the reason.
+const REFUSED: [(&str, &str); 1] = [("udp_cork", "UDP_CORK")];
+
+/// Runs every program whose name begins so; TRANSPLANT in the environment chooses some of them.
 fn run_all(prefixes: &[&str]) {
     let only = std::env::var("TRANSPLANT").ok();
     let mut failures = Vec::new();
@@ -170,7 +173,8 @@ fn run_all(prefixes: &[&str]) {
     assert!(!names.is_empty() || only.is_some());
     for name in names {
         let result = run(&name);
-        if result.trim() != "PASS" {
+        let refused = REFUSED.iter().find(|(program, _)| *program == name);
+        if refused.map_or(result.trim() != "PASS", |(_, reason)| !result.contains(reason)) {
             failures.push(format!("{name}: {}", result.trim()));
         }
     }

@@ -2,7 +2,7 @@
 //! for the purpose and bound to the sender's address.
 use super::multicast::{self, Membership};
 use super::{Record, State, address, bind, records};
-use crate::resource::descriptor::Seen;
+use crate::resource::descriptor::{InFlight, Seen};
 use crate::resource::socket::options::{Family, When, widen};
 use crate::resource::socket::{Bytes, set_flags};
 use crate::resource::{Capture, Context, Nascent, Result};
@@ -23,11 +23,12 @@ pub struct Message {
 pub struct Datagram {
     pub queue: Vec<Message>,
     pub peek_offset: i32,
-    pub shutdown: bool,
+    /// RCV_SHUTDOWN (1), SEND_SHUTDOWN (2)
+    pub shutdown: u8,
     pub memberships: Vec<Membership>,
 }
 
-pub(super) fn capture(seen: &Seen, family: Family, cx: &mut Capture) -> Result<Datagram> {
+pub(super) fn capture(seen: &Seen, family: Family, cx: &mut Capture, flight: &mut InFlight<'_>) -> Result<Datagram> {
     let fd = seen.fd.as_fd();
     if socket::count(fd, libc::TIOCOUTQ).unwrap_or(0) > 0 {
         return Err(seen.refuse(
@@ -41,7 +42,8 @@ pub(super) fn capture(seen: &Seen, family: Family, cx: &mut Capture) -> Result<D
     let _ = socket::set_option_int(fd, libc::SOL_SOCKET, SO_PEEK_OFF, peek_offset);
     let queue = queue?.into_iter().map(|(data, sender)| Ok(Message { data: Bytes::new(data, cx)?, sender }));
     let queue = queue.collect::<Result<_>>()?;
-    let shutdown = socket::events(fd, libc::POLLRDHUP).doing(doing)? & libc::POLLRDHUP != 0;
+    let deaf = socket::events(fd, libc::POLLRDHUP).doing(doing)? & libc::POLLRDHUP != 0;
+    let shutdown = flight.sockets.udp_shutdown(seen.stat.st_ino as u32) | u8::from(deaf);
     let memberships = multicast::capture(fd, family, &cx.proc);
     Ok(Datagram { queue, peek_offset, shutdown, memberships })
 }
@@ -91,8 +93,9 @@ pub(super) fn settle(record: &Record, state: &Datagram, id: u32, cx: &mut Nascen
     if !record.remote.is_empty() {
         socket::connect(fd, &record.remote).doing(|| format!("connect {what}"))?;
     }
-    if state.shutdown {
-        let _ = socket::shutdown(fd, libc::SHUT_RD);
+    if state.shutdown & 3 != 0 {
+        // an unconnected one has nothing to be shut
+        let _ = socket::shutdown(fd, i32::from(state.shutdown & 3) - 1);
     }
     record.options.restore(fd, When::Late, &what)?;
     if state.peek_offset >= 0 {

@@ -84,7 +84,7 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture, flight: &mut InFlight<'_>) 
     let state = if family.is_tcp() {
         State::Tcp(tcp::capture(seen, family, cx, flight)?)
     } else {
-        State::Datagram(datagram::capture(seen, family, cx)?)
+        State::Datagram(datagram::capture(seen, family, cx, flight)?)
     };
     Ok(Record {
         number: seen.stat.st_ino as u32,

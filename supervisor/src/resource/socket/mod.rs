@@ -3,7 +3,7 @@ pub mod options;
 
 use super::{Capture, Context, Error, Nascent, Result};
 use crate::image::RunRef;
-use crate::proc::diag::{TcpEntry, UnixEntry};
+use crate::proc::diag::{InetEntry, UnixEntry, inet_sockets};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -40,7 +40,8 @@ impl Bytes {
 pub struct Observed {
     unix: Option<Vec<UnixEntry>>,
     by_inode: HashMap<u32, usize>,
-    tcp: Option<Vec<TcpEntry>>,
+    tcp: Option<Vec<InetEntry>>,
+    udp: Option<HashMap<u32, u8>>,
     /// Connections that had to be accepted to be read: they stay open while the checkpoint can fail.
     pub accepted: Vec<std::os::fd::OwnedFd>,
     pub(crate) tcp_pending: Vec<super::inet_socket::Pending>,
@@ -62,9 +63,17 @@ impl Observed {
         Ok(index.and_then(|index| self.unix.as_ref()?.get(*index)))
     }
 
-    pub fn tcp(&mut self) -> Result<&[TcpEntry]> {
+    /// Which halves of a UDP socket are shut down: RCV_SHUTDOWN (1), SEND_SHUTDOWN (2).
+    pub fn udp_shutdown(&mut self, inode: u32) -> u8 {
+        // a kernel without udp_diag tells nobody
+        let list = || inet_sockets(libc::IPPROTO_UDP).unwrap_or_default();
+        let known = self.udp.get_or_insert_with(|| list().into_iter().map(|entry| (entry.inode, entry.shutdown)).collect());
+        known.get(&inode).copied().unwrap_or(0)
+    }
+
+    pub fn tcp(&mut self) -> Result<&[InetEntry]> {
         if self.tcp.is_none() {
-            self.tcp = Some(crate::proc::diag::tcp_sockets().doing(|| "list the TCP sockets (sock_diag(7))".into())?);
+            self.tcp = Some(inet_sockets(libc::IPPROTO_TCP).doing(|| "list the TCP sockets (sock_diag(7))".into())?);
         }
         Ok(self.tcp.as_deref().unwrap_or_default())
     }

@@ -132,13 +132,11 @@ pub(super) fn waiting(seen: &Seen, entry: &UnixEntry, cx: &mut Capture, flight: 
     if entry.waiting.is_empty() {
         return Ok(Vec::new());
     }
-    let plain = {
-        let all = flight.sockets.unix()?;
-        entry.waiting.iter().all(|client| {
-            let mut ends = all.iter().filter(|end| end.inode == 0 && end.state == 1 && end.peer == Some(*client));
-            *client != 0 && ends.all(|end| end.queued == 0)
-        })
-    };
+    // the server's end is not listed; but its data counts as sent by the client until it is read
+    let mut plain = true;
+    for client in &entry.waiting {
+        plain &= flight.sockets.unix_socket(*client)?.is_some_and(|client| client.sent == 0);
+    }
     if plain {
         let waits = |client: &u32| Waiting { client: Some(*client), client_name: Vec::new(), queue: Vec::new() };
         return Ok(entry.waiting.iter().map(waits).collect());

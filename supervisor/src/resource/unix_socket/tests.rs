@@ -370,3 +370,21 @@ fn the_owner_of_a_socket_comes_back() {
     let meta = |fd: &OwnedFd| std::fs::File::from(fd.try_clone().unwrap()).metadata().unwrap();
     assert_eq!((meta(&again[0]).uid(), meta(&again[0]).gid(), meta(&again[1]).uid()), (1234, 1235, 0));
 }
+
+#[test]
+fn packets_that_wait_at_a_listener() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = super::name::address(&dir.path().join("q")).unwrap();
+    let make = || socket::socket(libc::AF_UNIX, libc::SOCK_SEQPACKET, 0).unwrap();
+    let (listener, client) = (make(), make());
+    socket::bind(listener.as_fd(), &name).unwrap();
+    socket::listen(listener.as_fd(), 8).unwrap();
+    socket::connect(client.as_fd(), &name).unwrap();
+    put(&client, b"one");
+    put(&client, b"two");
+    let again = round_trip(vec![listener, client], || ());
+    let server = socket::accept(again[0].as_fd()).unwrap();
+    assert_eq!((take(&server).unwrap(), take(&server).unwrap()), (b"one".to_vec(), b"two".to_vec()));
+    put(&server, b"back");
+    assert_eq!(take(&again[1]).unwrap(), b"back");
+}
