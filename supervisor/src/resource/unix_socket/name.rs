@@ -7,6 +7,7 @@ use crate::resource::{Capture, Context, Error, Result};
 use crate::sys::socket;
 use nix::sys::stat::{FileStat, SFlag, stat};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -73,23 +74,28 @@ pub(super) fn capture(seen: &Seen, name: &[u8], inode: Option<u32>, cx: &Capture
     }
     // without CAP_NET_ADMIN: wherever the text leads from a directory of the pod
     let mut candidates = Vec::new();
+    let mut directories = BTreeSet::new();
     if text.is_absolute() {
         candidates.push(text.to_path_buf());
+        directories.extend(text.parent().map(Path::to_path_buf));
     } else {
         let first = seen.holders.iter().map(|holder| holder.pid);
         for pid in first.chain(cx.processes.iter().map(|process| process.pid)) {
             if let Ok(directory) = cx.proc.read_link(&format!("{pid}/cwd")) {
                 candidates.push(directory.join(text));
+                directories.extend(directory.ancestors().take(3).map(Path::to_path_buf));
             }
         }
     }
-    // it may have been renamed: within its directory, it is found
-    let siblings = candidates.iter().filter_map(|candidate| Some(fs::read_dir(candidate.parent()?).ok()?.take(4096)));
-    let renamed = siblings.flatten().flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()));
-    let renamed: Vec<PathBuf> = renamed.map(|entry| entry.path()).collect();
-    for candidate in candidates.into_iter().chain(renamed) {
-        if let Some(stat) = stat_of(&candidate).filter(is_it) {
-            return Ok(place(candidate, stat));
+    // it may have been renamed, or the process have left the directory
+    let near = directories.iter().filter_map(|directory| Some(fs::read_dir(directory).ok()?.take(4096)));
+    let near = near.flatten().flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()));
+    let near: Vec<PathBuf> = near.map(|entry| entry.path()).collect();
+    for candidate in candidates.into_iter().chain(near) {
+        let Some(stat) = stat_of(&candidate).filter(is_it) else { continue };
+        let parent = candidate.parent().and_then(|parent| fs::canonicalize(parent).ok());
+        if let Some((parent, base)) = parent.zip(candidate.file_name()) {
+            return Ok(place(parent.join(base), stat));
         }
     }
     Ok(Place::Unlinked)
@@ -102,7 +108,8 @@ fn stat_of(path: &Path) -> Option<FileStat> {
 /// Files that only the restart needs; they go when it ends.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    directory: Option<PathBuf>,
+    /// By the directory that each is in.
+    directories: HashMap<PathBuf, PathBuf>,
     files: Vec<PathBuf>,
     count: usize,
 }
@@ -112,7 +119,7 @@ impl Drop for Scratch {
         for file in &self.files {
             let _ = fs::remove_file(file);
         }
-        if let Some(directory) = &self.directory {
+        for directory in self.directories.values() {
             let _ = fs::remove_dir_all(directory);
         }
     }
@@ -127,15 +134,16 @@ impl Scratch {
         format!(".autopod-{}-{}", crate::sys::process::own_pid(), self.count)
     }
 
-    /// A new empty directory, deep enough for names that lead upwards.
-    fn hollow(&mut self) -> io::Result<PathBuf> {
-        if self.directory.is_none() {
-            let directory = std::env::temp_dir().join(self.next());
+    /// A new empty directory somewhere in another, deep enough for names that lead upwards.
+    fn hollow(&mut self, near: &Path) -> io::Result<PathBuf> {
+        if !self.directories.contains_key(near) {
+            let directory = near.join(self.next());
             fs::create_dir(&directory)?;
             fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
-            self.directory = Some(directory);
+            self.directories.insert(near.into(), directory);
         }
-        let base = self.directory.clone().unwrap_or_default().join(self.next());
+        let name = self.next();
+        let base = self.directories[near].join(name);
         let deep = base.join(DEPTH);
         fs::create_dir_all(&deep)?;
         Ok(deep)
@@ -194,8 +202,10 @@ pub(super) fn bind(fd: BorrowedFd<'_>, name: &[u8], place: &Place, scratch: &mut
             match directory {
                 Some(directory) => within(&directory, || socket::bind(fd, name)).doing(doing)?,
                 None => {
-                    let bound = bind_aside(fd, name, text, scratch).doing(doing)?;
-                    move_file(&bound, target).doing(|| format!("move the socket {shown} to {}", target.display()))?;
+                    // rename(2) cannot leave a file system
+                    let near = target.parent().unwrap_or(Path::new("/"));
+                    let bound = bind_aside(fd, name, text, near, scratch).doing(doing)?;
+                    fs::rename(&bound, target).doing(|| format!("move the socket {shown} to {}", target.display()))?;
                 }
             }
             fs::set_permissions(target, fs::Permissions::from_mode(*mode)).doing(|| format!("set the mode of {shown}"))?;
@@ -206,16 +216,11 @@ pub(super) fn bind(fd: BorrowedFd<'_>, name: &[u8], place: &Place, scratch: &mut
             Ok(Some(target.clone()))
         }
         Place::Unlinked | Place::Nowhere => {
-            let bound = bind_aside(fd, name, text, scratch).doing(doing)?;
+            let bound = bind_aside(fd, name, text, &std::env::temp_dir(), scratch).doing(doing)?;
             scratch.files.push(bound.clone());
             Ok(Some(bound))
         }
     }
-}
-
-/// rename(2), which cannot leave a filesystem; a hidden socket may be on another one than its place.
-fn move_file(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)
 }
 
 /// Whether a name leads to a file that is not there yet.
@@ -228,9 +233,9 @@ fn same_file(text: &Path, target: &Path) -> bool {
 }
 
 /// Binds under the text of a name without touching what is there: gives the hidden file that the socket then has.
-fn bind_aside(fd: BorrowedFd<'_>, name: &[u8], text: &Path, scratch: &mut Scratch) -> io::Result<PathBuf> {
+fn bind_aside(fd: BorrowedFd<'_>, name: &[u8], text: &Path, near: &Path, scratch: &mut Scratch) -> io::Result<PathBuf> {
     if text.is_relative() {
-        let hollow = scratch.hollow()?;
+        let hollow = scratch.hollow(near)?;
         if let Some(parent) = text.parent() {
             fs::create_dir_all(hollow.join(parent))?;
         }
