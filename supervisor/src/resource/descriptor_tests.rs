@@ -1,6 +1,6 @@
 //! Round trips: descriptors of ours are captured, and opened again, in this process or in a traced child.
 use super::*;
-use crate::image::{ImageReader, ImageWriter, ManifestBuilder};
+use crate::image::{Compression, ImageReader, ImageWriter, Key, ManifestBuilder};
 use crate::proc::Proc;
 
 /// A capture without processes.
@@ -14,7 +14,7 @@ pub(crate) fn empty_capture(image: &std::path::Path) -> Capture {
         kernel_names: false,
         leave_running: false,
         pod_name: "test".into(),
-        writer: ImageWriter::create(image).unwrap(),
+        writer: ImageWriter::create(image, &key_beside(image), Compression::None).unwrap(),
         manifest: ManifestBuilder::default(),
         stash: Default::default(),
     }
@@ -32,9 +32,14 @@ pub(crate) fn capture_own(cx: &mut Capture, fds: &[BorrowedFd<'_>]) -> Result<(V
     Ok((ids, describe(&mut seen, &mut order, Vec::new(), cx)?.descriptions))
 }
 
+fn key_beside(image: &std::path::Path) -> Key {
+    Key::load_or_create_at(&image.with_file_name("key")).unwrap()
+}
+
 pub(crate) fn nascent(capture: Capture, image: &std::path::Path, descriptions: Vec<DescriptionRecord>) -> Nascent {
     capture.writer.finish(capture.manifest).unwrap();
-    let (reader, manifest) = ImageReader::open(image).unwrap();
+    let reader = ImageReader::open(image, &key_beside(image)).unwrap();
+    let manifest = reader.manifest().clone();
     Nascent {
         proc: capture.proc,
         reader,

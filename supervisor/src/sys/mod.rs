@@ -2,6 +2,7 @@
 //! that may use `unsafe`.
 #![allow(unsafe_code)]
 
+pub mod buffer;
 pub mod events;
 pub mod files;
 pub mod launch;
