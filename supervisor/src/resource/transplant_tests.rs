@@ -58,7 +58,20 @@ struct Former {
     mask: u64,
 }
 
-fn transplant(first: i32) {
+/// Lets processes go on where they were.
+fn release(processes: Vec<NascentProcess>, formers: Vec<Former>) {
+    for (mut process, former) in processes.into_iter().zip(formers) {
+        process.injector.remove(&mut process.tasks[0].1).unwrap();
+        process.tasks[0].1.set_signal_mask(former.mask).unwrap();
+        for ((_, mut task), registers) in process.tasks.into_iter().zip(former.registers) {
+            task.set_registers(&registers.rewound()).unwrap();
+            Stopped::detach(task).unwrap();
+        }
+    }
+}
+
+/// Captures a program's descriptors, and makes them anew unless it shall go on with what it has.
+fn transplant(first: i32, anew: bool) {
     let directory = tempfile::tempdir().unwrap();
     let image = directory.path().join("image");
     let mut cx = empty_capture(&image);
@@ -73,8 +86,11 @@ fn transplant(first: i32) {
         cx.virtual_ids.extend(process.tasks.iter().map(|task| (task.tid, task.vtid)));
         cx.processes.push(process);
     }
-    descriptor::capture(&mut cx).unwrap();
-    super::socket::silence(&mut cx);
+    cx.leave_running = !anew;
+    let captured = descriptor::capture(&mut cx);
+    if anew && captured.is_ok() {
+        super::socket::silence(&mut cx);
+    }
     let (ours, theirs) = nix::sys::socket::socketpair(
         nix::sys::socket::AddressFamily::Unix,
         nix::sys::socket::SockType::Datagram,
@@ -85,12 +101,10 @@ fn transplant(first: i32) {
     let mut formers = Vec::new();
     let mut processes = Vec::new();
     for mut process in std::mem::take(&mut cx.processes) {
-        let (me, number) = (own_pid() as u64, theirs.as_raw_fd() as u64);
-        let mut calls = [Call::new(libc::SYS_close_range, [0, u32::MAX.into(), 0]), Call::new(libc::SYS_pidfd_open, [me, 0])];
-        process.batch(&mut calls).unwrap();
-        let mut fetch = [Call::new(libc::SYS_pidfd_getfd, [calls[1].result().unwrap() as u64, number, 0])];
-        process.batch(&mut fetch).unwrap();
-        process.batch(&mut [Call::new(libc::SYS_close, [calls[1].ret as u64])]).unwrap();
+        let mut channel = -1;
+        if anew && captured.is_ok() {
+            channel = swap_descriptors(&mut process, &theirs);
+        }
         formers.push(Former {
             registers: process.tasks.iter().map(|task| task.registers).collect(),
             mask: process.tasks[0].signal_mask,
@@ -100,8 +114,13 @@ fn transplant(first: i32) {
             pid: process.pid,
             tasks: process.tasks.into_iter().map(|task| (task.vtid, task.stopped.unwrap())).collect(),
             injector: process.injector.unwrap(),
-            channel: fetch[0].result().unwrap() as i32,
+            channel,
         });
+    }
+    if !anew || captured.is_err() {
+        release(processes, formers);
+        captured.unwrap();
+        return;
     }
     let mut cx = nascent(cx, &image, Vec::new());
     let section: Section = cx.section("descriptors").unwrap();
@@ -110,20 +129,25 @@ fn transplant(first: i32) {
     descriptor::restore(&mut cx).unwrap();
     descriptor::settle(&mut cx).unwrap();
     super::file_object::finish(&mut cx).unwrap();
-    for (mut process, former) in std::mem::take(&mut cx.processes).into_iter().zip(formers) {
+    for process in &mut cx.processes {
         process.call("close the channel", libc::SYS_close, [process.channel as u64]).unwrap();
-        process.injector.remove(&mut process.tasks[0].1).unwrap();
-        process.tasks[0].1.set_signal_mask(former.mask).unwrap();
-        for ((_, mut task), registers) in process.tasks.into_iter().zip(former.registers) {
-            task.set_registers(&registers.rewound()).unwrap();
-            Stopped::detach(task).unwrap();
-        }
     }
-    drop::<Option<OwnedFd>>(Some(theirs));
+    release(std::mem::take(&mut cx.processes), formers);
+}
+
+/// Closes every descriptor, and gives the number of the one that new ones will come through.
+fn swap_descriptors(process: &mut CapturedProcess, channel: &OwnedFd) -> i32 {
+    let (me, number) = (own_pid() as u64, channel.as_raw_fd() as u64);
+    let mut calls = [Call::new(libc::SYS_close_range, [0, u32::MAX.into(), 0]), Call::new(libc::SYS_pidfd_open, [me, 0])];
+    process.batch(&mut calls).unwrap();
+    let mut fetch = [Call::new(libc::SYS_pidfd_getfd, [calls[1].result().unwrap() as u64, number, 0])];
+    process.batch(&mut fetch).unwrap();
+    process.batch(&mut [Call::new(libc::SYS_close, [calls[1].ret as u64])]).unwrap();
+    fetch[0].result().unwrap() as i32
 }
 
 /// Runs a program of tests/programs and gives its result.
-fn run(name: &str) -> String {
+fn run(name: &str, anew: bool) -> String {
     let directory = tempfile::tempdir().unwrap();
     let (program, work) = (directory.path().join(name), directory.path().join("work"));
     std::fs::create_dir(&work).unwrap();
@@ -140,7 +164,7 @@ fn run(name: &str) -> String {
     }
     std::thread::sleep(Duration::from_millis(20));
     let pid: i32 = std::fs::read_to_string(work.join("ready")).unwrap().trim().parse().unwrap();
-    let done = std::panic::catch_unwind(|| transplant(pid));
+    let done = std::panic::catch_unwind(|| transplant(pid, anew));
     std::fs::write(work.join("go"), "").unwrap();
     if let Err(panic) = done {
         let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
@@ -156,11 +180,10 @@ fn run(name: &str) -> String {
     if text.is_empty() { "FAIL: no result".into() } else { text }
 }
 
-/// Programs in states that no image can hold, and a word of the reason.
-const REFUSED: [(&str, &str); 1] = [("udp_cork", "UDP_CORK")];
+const SOCKETS: [&str; 5] = ["unix_", "tcp_", "udp_", "inet_", "sys_accept"];
 
 /// Runs every program whose name begins so; TRANSPLANT in the environment chooses some of them.
-fn run_all(prefixes: &[&str]) {
+fn run_all(prefixes: &[&str], anew: bool, refused: &[(&str, &str)]) {
     let only = std::env::var("TRANSPLANT").ok();
     let mut failures = Vec::new();
     let mut names: Vec<String> = std::fs::read_dir(programs())
@@ -172,8 +195,8 @@ fn run_all(prefixes: &[&str]) {
     names.sort();
     assert!(!names.is_empty() || only.is_some());
     for name in names {
-        let result = run(&name);
-        let refused = REFUSED.iter().find(|(program, _)| *program == name);
+        let result = run(&name, anew);
+        let refused = refused.iter().find(|(program, _)| *program == name);
         if refused.map_or(result.trim() != "PASS", |(_, reason)| !result.contains(reason)) {
             failures.push(format!("{name}: {}", result.trim()));
         }
@@ -182,11 +205,12 @@ fn run_all(prefixes: &[&str]) {
 }
 
 #[test]
-fn unix_sockets() {
-    run_all(&["unix_"]);
+fn sockets_made_anew() {
+    run_all(&SOCKETS, true, &[("udp_cork", "UDP_CORK")]);
 }
 
 #[test]
-fn internet_sockets() {
-    run_all(&["tcp_", "udp_", "inet_", "sys_accept"]);
+fn sockets_looked_at() {
+    let waits = "waits there to be accepted";
+    run_all(&SOCKETS, false, &[("udp_cork", "UDP_CORK"), ("tcp_backlog", waits), ("unix_listen", waits)]);
 }
