@@ -180,6 +180,16 @@ impl InFlight<'_> {
         self.seen.iter().find(|seen| seen.holders.iter().any(|h| h.vpid == vpid && h.fd == fd)).map(|seen| seen.id)
     }
 
+    /// Whether the pod would not notice that a socket is replaced by another: one process has it, and no epoll set watches it.
+    pub(crate) fn is_replaceable_socket(&self, inode: u64, cx: &Capture) -> bool {
+        let watched = format!("ino:{inode:x} ");
+        let Some(socket) = self.seen.iter().find(|s| s.kind() == libc::S_IFSOCK && s.stat.st_ino == inode) else { return false };
+        let mut holders = socket.holders.iter();
+        let can_be_asked = |vpid| cx.process(vpid).is_some_and(|process| process.injector.is_some());
+        holders.next().is_some_and(|first| can_be_asked(first.vpid) && holders.all(|other| other.pid == first.pid))
+            && !self.seen.iter().any(|s| s.info.all("tfd").any(|line| line.contains(&watched)))
+    }
+
     /// The descriptions seen so far whose inode is this one (the other end of a pipe, say).
     pub fn with_inode(&self, device: u64, inode: u64) -> Vec<u32> {
         self.seen.iter().filter(|s| s.stat.st_dev == device && s.stat.st_ino == inode).map(|s| s.id).collect()

@@ -211,6 +211,5 @@ fn sockets_made_anew() {
 
 #[test]
 fn sockets_looked_at() {
-    let waits = "waits there to be accepted";
-    run_all(&SOCKETS, false, &[("udp_cork", "UDP_CORK"), ("tcp_backlog", waits), ("unix_listen", waits)]);
+    run_all(&SOCKETS, false, &[("udp_cork", "UDP_CORK")]);
 }

@@ -3,12 +3,15 @@
 //! What was sent and not yet acknowledged is in a queue that only TCP_REPAIR shows, which needs CAP_NET_ADMIN. Without it the
 //! data is read at the other end, which lets the rest flow, and sent again in the same order: to the programs nothing happened.
 use super::stream::Content;
-use super::tcp::{self, CLOSE, CLOSE_WAIT, CLOSING, Connection, ESTABLISHED, FIN_WAIT1, LAST_ACK, Peer, Pending, Tcp, Waiting};
+use super::tcp::{
+    self, CLOSE, CLOSE_WAIT, CLOSING, Connection, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LAST_ACK, Peer, Pending, Tcp, Waiting,
+};
 use super::{State, address, records};
 use crate::resource::capture::OutsideConnections;
 use crate::resource::descriptor::{Description, Section, Seen};
-use crate::resource::socket::Observed;
-use crate::resource::socket::options::{narrow, widen};
+use crate::resource::socket::options::{When, narrow, widen};
+use crate::resource::socket::put_back::{renew, reset};
+use crate::resource::socket::{Observed, set_flags};
 use crate::resource::{Capture, Context, Error, Result};
 use crate::sys::socket;
 use std::collections::HashMap;
@@ -36,7 +39,7 @@ struct End {
     peer: Peer,
 }
 
-pub(super) fn conclude(section: &mut Section, seen: &[Seen], observed: &mut Observed, cx: &mut Capture) -> Result<()> {
+pub(super) fn conclude(section: &mut Section, seen: &mut [Seen], observed: &mut Observed, cx: &mut Capture) -> Result<()> {
     let mut ends = collect(section, seen, observed)?;
     let places: HashMap<(SocketAddr, SocketAddr), usize> =
         ends.iter().enumerate().map(|(index, end)| ((end.local, end.remote), index)).collect();
@@ -58,12 +61,64 @@ pub(super) fn conclude(section: &mut Section, seen: &[Seen], observed: &mut Obse
             }
         }
     }
-    let mut kept = Vec::new();
-    for end in ends {
-        record(section, &end, cx)?;
-        kept.extend(end.fd);
+    for end in &ends {
+        record(section, end, cx)?;
     }
-    tcp::keep(kept, cx);
+    if cx.leave_running {
+        return put_back(section, seen, ends, cx);
+    }
+    tcp::keep(ends.into_iter().filter_map(|end| end.fd).collect(), cx);
+    Ok(())
+}
+
+/// Makes connections that were accepted here wait again: from new sockets of their clients, or stand-ins for closed clients.
+fn put_back(section: &Section, seen: &mut [Seen], mut ends: Vec<End>, cx: &mut Capture) -> Result<()> {
+    let ids: HashMap<u32, u32> = ends.iter().filter_map(|end| Some((end.number, end.id?))).collect();
+    for index in 0..ends.len() {
+        if ends[index].id.is_some() || ends[index].peer == Peer::Reset {
+            continue;
+        }
+        let Some(accepted) = ends[index].fd.take() else { continue };
+        let title = ends[index].title.clone();
+        let doing = || format!("let {title} wait again");
+        let (local, remote) = (ends[index].local, ends[index].remote);
+        // both ends go without a trace, so that their addresses are free
+        reset(accepted.as_fd());
+        drop(accepted);
+        let client = match ends[index].peer {
+            Peer::Socket(number) => ids.get(&number).copied(),
+            _ => None,
+        };
+        let stand_in;
+        let (fd, domain) = match client {
+            Some(id) => {
+                ends.iter_mut().filter(|end| end.id == Some(id)).for_each(|end| end.fd = None);
+                let Description::InetSocket(record) = &section.descriptions[id as usize].description else { continue };
+                renew(&mut seen[id as usize], record.family, cx)?;
+                let fd = seen[id as usize].fd.as_fd();
+                record.options.restore(fd, When::Early, &title)?;
+                (fd, record.family.domain)
+            }
+            None => {
+                let domain = if remote.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+                stand_in = socket::socket(domain, libc::SOCK_STREAM, 0).doing(doing)?;
+                (stand_in.as_fd(), domain)
+            }
+        };
+        socket::set_option_int(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1).doing(doing)?;
+        socket::bind(fd, &address::raw(remote, domain)).doing(doing)?;
+        socket::connect(fd, &address::raw(local, domain)).doing(doing)?;
+        super::stream::send(fd, &ends[index].queue, 0).doing(doing)?;
+        if let Some(id) = client {
+            let Description::InetSocket(record) = &section.descriptions[id as usize].description else { continue };
+            record.options.restore(fd, When::Open, &title)?;
+            if let State::Tcp(Tcp::Connected(Connection { state: FIN_WAIT1 | FIN_WAIT2, .. })) = &record.state {
+                socket::shutdown(fd, libc::SHUT_WR).doing(doing)?;
+            }
+            record.options.restore(fd, When::Late, &title)?;
+            set_flags(fd, record.flags, &title)?;
+        }
+    }
     Ok(())
 }
 

@@ -100,7 +100,7 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture, flight: &mut InFlight<'_>) 
 /// When every description is known: which connections have both ends in the pod, and what is under way between them.
 pub(super) fn conclude(
     section: &mut Section,
-    seen: &[Seen],
+    seen: &mut [Seen],
     observed: &mut super::socket::Observed,
     cx: &mut Capture,
 ) -> Result<()> {

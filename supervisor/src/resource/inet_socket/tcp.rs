@@ -1,6 +1,7 @@
 //! TCP sockets: what one tells of itself. What goes on between two is in [`super::connection`].
 use super::address;
 use super::stream::{self, Content, Stream};
+use crate::proc::diag::InetEntry;
 use crate::resource::descriptor::{InFlight, Seen};
 use crate::resource::socket::options::Family;
 use crate::resource::{Capture, Context, Result};
@@ -128,9 +129,8 @@ pub(crate) struct Pending {
 
 /// Finds the connections that wait at a listening socket.
 ///
-/// What a client has sent already waits at a socket that only accept(2) can reach, and nothing can put it back into the
-/// listener's queue. So connections are accepted here, all of them in their order, only when one has data or an end, and only when
-/// the pod will end with this checkpoint.
+/// What a client has sent already waits at a socket that only accept(2) can reach. So when one of them has data or an end, they are
+/// accepted here, all of them in their order. If the pod goes on, see [`super::connection`] for how they come back.
 fn waiting(seen: &Seen, pending: u32, cx: &mut Capture, flight: &mut InFlight<'_>) -> Result<()> {
     if pending == 0 {
         return Ok(());
@@ -141,7 +141,7 @@ fn waiting(seen: &Seen, pending: u32, cx: &mut Capture, flight: &mut InFlight<'_
     let here = |local: SocketAddr| {
         place.is_some_and(|place| place.port() == local.port() && (place.ip() == local.ip() || place.ip().is_unspecified()))
     };
-    let all = flight.sockets.tcp()?;
+    let all = flight.sockets.tcp()?.to_vec();
     let theirs = all.iter().filter(|e| e.inode == 0 && here(e.local) && matches!(e.state, ESTABLISHED | CLOSE_WAIT));
     let theirs: Vec<_> = theirs.cloned().collect();
     // of several listeners on one port nobody can tell whose they are
@@ -150,7 +150,17 @@ fn waiting(seen: &Seen, pending: u32, cx: &mut Capture, flight: &mut InFlight<'_
         flight.sockets.tcp_pending.extend(found);
         return Ok(());
     }
-    if cx.leave_running {
+    let clients: Vec<_> =
+        theirs.iter().map(|entry| all.iter().find(|c| (c.local, c.remote) == (entry.remote, entry.local))).collect();
+    let closed = |client: &InetEntry| client.inode == 0;
+    let mut can_go_back = theirs.len() == pending as usize;
+    for (entry, client) in theirs.iter().zip(clients) {
+        can_go_back &= match client {
+            Some(client) => closed(client) || flight.is_replaceable_socket(client.inode.into(), cx),
+            None => address::is_local(entry.remote.ip()),
+        };
+    }
+    if cx.leave_running && !can_go_back {
         return Err(seen.refuse(
             "a connection waits there to be accepted, with data that cannot be read before",
             "try again in a moment, or stop the pod with the checkpoint",

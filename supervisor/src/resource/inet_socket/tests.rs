@@ -264,7 +264,8 @@ fn connections_that_wait_without_data_are_left_alone() {
     let mut server = listener.accept().unwrap().0;
     server.write_all(b"undisturbed").unwrap();
     expect(&mut tcp(&client.try_clone().unwrap().into()), b"undisturbed");
-    super::silence(&mut cx);
+    crate::resource::socket::put_back::reset(client.as_fd());
+    crate::resource::socket::put_back::reset(server.as_fd());
     drop((listener, client, server));
     let mut cx = crate::resource::descriptor::tests::nascent(cx, &image, records);
     let again: Vec<OwnedFd> = ids.iter().map(|id| cx.description(*id).unwrap().try_clone_to_owned().unwrap()).collect();

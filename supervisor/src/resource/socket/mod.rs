@@ -1,5 +1,6 @@
 //! What the families of sockets share: options, queued bytes, what is known of sockets that are not in the pod.
 pub mod options;
+pub(crate) mod put_back;
 
 use super::{Capture, Context, Error, Nascent, Result};
 use crate::image::RunRef;
@@ -43,7 +44,8 @@ pub struct Observed {
     tcp: Option<Vec<InetEntry>>,
     udp: Option<HashMap<u32, u8>>,
     /// Connections that had to be accepted to be read: they stay open while the checkpoint can fail.
-    pub accepted: Vec<std::os::fd::OwnedFd>,
+    /// With the number of the listening socket.
+    pub accepted: Vec<(u32, std::os::fd::OwnedFd)>,
     pub(crate) tcp_pending: Vec<super::inet_socket::Pending>,
 }
 
@@ -93,11 +95,14 @@ pub fn inconsistent(text: impl Into<String>) -> Error {
 /// When every description is known: connections whose ends must be looked at together, and those with an end outside the pod.
 pub(super) fn conclude(
     section: &mut super::descriptor::Section,
-    seen: &[super::descriptor::Seen],
+    seen: &mut [super::descriptor::Seen],
     mut observed: Observed,
     cx: &mut Capture,
 ) -> Result<()> {
     super::unix_socket::conclude(section, cx)?;
+    if cx.leave_running {
+        super::unix_socket::put_back(section, seen, std::mem::take(&mut observed.accepted), cx)?;
+    }
     super::inet_socket::conclude(section, seen, &mut observed, cx)?;
     cx.stash.insert("unix connections".into(), Box::new(observed.accepted));
     Ok(())

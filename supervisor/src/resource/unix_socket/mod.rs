@@ -12,6 +12,8 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
+pub(super) use queue::put_back;
+
 use super::descriptor::{Description, InFlight, Section, Seen};
 use super::socket::Bytes;
 use super::socket::options::{self, Family, Options};

@@ -1,12 +1,16 @@
 //! Reading queues without changing them.
-use super::{Credentials, Message, Waiting, named};
+use super::name::{self, Place};
+use super::{Credentials, Message, Record, State, Waiting, named};
 use crate::proc::diag::UnixEntry;
-use crate::resource::descriptor::{InFlight, Seen};
-use crate::resource::socket::Bytes;
+use crate::resource::descriptor::{Description, InFlight, Section, Seen};
+use crate::resource::socket::options::{Family, When};
+use crate::resource::socket::put_back::{connect, renew};
+use crate::resource::socket::{Bytes, set_flags};
 use crate::resource::{Capture, Context, Result};
 use crate::sys::socket::{self, MSG_PEEK_NOW, Received, SO_PEEK_OFF};
+use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 const SO_PASSRIGHTS: i32 = 83;
 
@@ -65,6 +69,76 @@ pub(super) fn peek(
     let pieces = pieces.doing(|| format!("read the queue of {title}"))?;
     drop(shown);
     pieces.into_iter().map(|piece| message(piece, cx, flight)).collect()
+}
+
+/// Makes connections that were accepted here wait again: from new sockets of their clients, or stand-ins for closed clients.
+pub(in crate::resource) fn put_back(
+    section: &Section,
+    seen: &mut [Seen],
+    accepted: Vec<(u32, OwnedFd)>,
+    cx: &mut Capture,
+) -> Result<()> {
+    let ids: HashMap<u32, u32> = super::records(section).map(|(id, record)| (record.number, id)).collect();
+    let mut turns: HashMap<u32, usize> = HashMap::new();
+    for (listener, end) in accepted {
+        let Some(record) = ids.get(&listener).and_then(|id| record_of(section, *id)) else { continue };
+        let State::Listening { waiting, .. } = &record.state else { continue };
+        let turn = turns.entry(listener).or_default();
+        let Some(one) = waiting.get(*turn) else { continue };
+        *turn += 1;
+        let address = match &record.place {
+            Place::File { path, .. } => name::address(path),
+            _ => Some(record.name.clone()),
+        };
+        let Some(address) = address else { continue };
+        let what = record.what();
+        let doing = || format!("let a connection wait at {what} again");
+        let shown = Shown::new(end.as_fd());
+        let pieces = if record.kind == libc::SOCK_STREAM { stream(&shown) } else { messages(&shown) }.doing(doing)?;
+        drop(shown);
+        let client = one.client.and_then(|number| ids.get(&number)).copied();
+        let stand_in;
+        let fd = match client {
+            Some(id) => {
+                let family = Family { domain: libc::AF_UNIX, kind: record.kind, protocol: 0 };
+                let (process, number) = renew(&mut seen[id as usize], family, cx)?;
+                connect(process, number, &address, cx)?;
+                seen[id as usize].fd.as_fd()
+            }
+            None => {
+                stand_in = socket::socket(libc::AF_UNIX, record.kind, 0).doing(doing)?;
+                socket::connect(stand_in.as_fd(), &address).doing(doing)?;
+                stand_in.as_fd()
+            }
+        };
+        for piece in &pieces {
+            let fds: Vec<BorrowedFd<'_>> = piece.fds.iter().map(AsFd::as_fd).collect();
+            let credentials = piece.credentials.filter(|(pid, ..)| *pid != 0);
+            let whose = [credentials, None];
+            let sent =
+                whose.iter().map(|c| socket::send(fd, &piece.data, &[], &fds, *c, libc::MSG_DONTWAIT)).find(|sent| sent.is_ok());
+            if sent.is_none() {
+                socket::send(fd, &piece.data, &[], &fds, None, libc::MSG_DONTWAIT).doing(doing)?;
+            }
+        }
+        if let Some(record) = client.and_then(|id| record_of(section, id)) {
+            record.options.restore(fd, When::Early, &what)?;
+            record.options.restore(fd, When::Open, &what)?;
+            if record.shutdown & 3 != 0 {
+                let _ = socket::shutdown(fd, i32::from(record.shutdown & 3) - 1);
+            }
+            record.options.restore(fd, When::Late, &what)?;
+            set_flags(fd, record.flags, &what)?;
+        }
+    }
+    Ok(())
+}
+
+fn record_of(section: &Section, id: u32) -> Option<&Record> {
+    match &section.descriptions.get(id as usize)?.description {
+        Description::UnixSocket(record) => Some(record),
+        _ => None,
+    }
 }
 
 fn message(piece: Received, cx: &mut Capture, flight: &mut InFlight<'_>) -> Result<Message> {
@@ -126,8 +200,7 @@ fn stream(shown: &Shown<'_>) -> io::Result<Vec<Received>> {
 
 /// The connections that wait at a listening socket, in their order.
 ///
-/// What a client has sent already waits at a socket that only accept(2) can reach, and nothing can put it back into the
-/// listener's queue. So a connection is accepted here only when the pod will end with this checkpoint.
+/// What a client has sent already waits at a socket that only accept(2) can reach. If the pod goes on, see [`put_back`].
 pub(super) fn waiting(seen: &Seen, entry: &UnixEntry, cx: &mut Capture, flight: &mut InFlight<'_>) -> Result<Vec<Waiting>> {
     if entry.waiting.is_empty() {
         return Ok(Vec::new());
@@ -141,7 +214,15 @@ pub(super) fn waiting(seen: &Seen, entry: &UnixEntry, cx: &mut Capture, flight: 
         let waits = |client: &u32| Waiting { client: Some(*client), client_name: Vec::new(), queue: Vec::new() };
         return Ok(entry.waiting.iter().map(waits).collect());
     }
-    if cx.leave_running {
+    let mut can_go_back = !matches!(
+        name::capture(seen, &named(socket::name(seen.fd.as_fd()).unwrap_or_default()), entry.file, cx)?,
+        Place::Unlinked
+    );
+    for client in &entry.waiting {
+        let nameless = flight.sockets.unix_socket(*client)?.is_none_or(|client| client.name.is_empty());
+        can_go_back &= *client == 0 || (nameless && flight.is_replaceable_socket((*client).into(), cx));
+    }
+    if cx.leave_running && !can_go_back {
         return Err(seen.refuse(
             "a connection waits there to be accepted, with data that cannot be read before",
             "try again in a moment, or stop the pod with the checkpoint",
@@ -159,7 +240,7 @@ pub(super) fn waiting(seen: &Seen, entry: &UnixEntry, cx: &mut Capture, flight: 
         let queue = peek(end.as_fd(), i32::from(entry.kind), &title, cx, flight)?;
         found.push(Waiting { client: (*client != 0).then_some(*client), client_name, queue });
         // closing it would show at the client, which goes on if the checkpoint fails
-        flight.sockets.accepted.push(end);
+        flight.sockets.accepted.push((seen.stat.st_ino as u32, end));
     }
     Ok(found)
 }
