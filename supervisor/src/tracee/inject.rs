@@ -122,6 +122,13 @@ impl Injector {
         self.through_gate(task, call).map(drop)
     }
 
+    /// Points the stack pointer of a task that has no state of its own yet into the area.
+    pub fn park_stack(&self, task: &mut Stopped) -> Result<()> {
+        let mut regs = task.registers()?;
+        regs.rsp = self.base + 2048;
+        task.set_registers(&regs)
+    }
+
     /// Address in the process of byte `at` of the data area.
     pub fn data(&self, at: usize) -> u64 {
         debug_assert!(at < Self::ROOM);

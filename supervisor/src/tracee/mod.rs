@@ -159,6 +159,34 @@ impl Running {
         self.wait_interrupted()
     }
 
+    /// Lets the task run for a while.
+    pub fn interrupt_later(&self, delay: std::time::Duration) -> Result<()> {
+        std::thread::sleep(delay);
+        Ok(())
+    }
+
+    /// Like [`Running::wait_interrupted`], but gives the task back when it has not stopped yet.
+    pub fn try_wait_interrupted(self) -> Result<std::result::Result<Stopped, Running>> {
+        // WNOWAIT would leave the stop for `wait`, so that both ways of waiting share one decoder
+        // SAFETY: a zeroed siginfo_t is valid, and the kernel fills it.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let flags = libc::WSTOPPED | libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+        // SAFETY: `info` is a live siginfo_t.
+        if unsafe { libc::waitid(libc::P_PID, self.tid as u32, &mut info, flags) } == -1 {
+            return Err(Error::Ptrace { what: "wait for", tid: self.tid, source: io::Error::last_os_error() });
+        }
+        // SAFETY: waitid filled the fields of SIGCHLD, or left si_pid zero.
+        if unsafe { info.si_pid() } == 0 {
+            return Ok(Err(self));
+        }
+        let (stopped, stop) = self.wait()?;
+        match stop {
+            Stop::Interrupt => Ok(Ok(stopped)),
+            Stop::Signal(signal) => Ok(Err(stopped.resume(signal)?)),
+            Stop::NewTask(_) | Stop::Exec => Ok(Err(stopped.resume(0)?)),
+        }
+    }
+
     /// Like [`Running::stop`] after an earlier [`Running::interrupt`].
     pub fn wait_interrupted(self) -> Result<Stopped> {
         let mut task = self;

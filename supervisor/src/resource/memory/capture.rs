@@ -1,0 +1,305 @@
+//! Reading address spaces.
+use super::super::file_object::FileObject;
+use super::super::{Capture, CapturedProcess, Context, Error, Result};
+use super::{AddressSpace, Backing, Layout, MappingRecord, PAGE, PageRun, Section, shared};
+use crate::proc::Mapping;
+use crate::sys::memory::{PAGE_IS_FILE, PageRegion, pagemap_scan};
+use crate::sys::process::{Kcmp, kcmp};
+use crate::tracee::Call;
+use nix::fcntl::OFlag;
+use std::cmp::Ordering;
+use std::os::fd::AsFd;
+
+/// Flags of smaps that a restart brings back.
+const KEPT_FLAGS: [&[u8; 2]; 14] =
+    [b"gd", b"nr", b"lo", b"lf", b"sr", b"rr", b"dc", b"dd", b"wf", b"mg", b"hg", b"nh", b"sl", b"dp"];
+
+pub fn capture(cx: &mut Capture) -> Result<()> {
+    let mut section = Section::default();
+    let mut objects = shared::Objects::default();
+    for index in 0..cx.processes.len() {
+        let process = &cx.processes[index];
+        if process.zombie {
+            continue;
+        }
+        let same = |other: &&CapturedProcess| {
+            !other.zombie && kcmp(other.pid, process.pid, Kcmp::Vm, 0, 0).is_ok_and(|order| order == Ordering::Equal)
+        };
+        if let Some(other) = cx.processes[..index].iter().find(same) {
+            section.spaces.push(AddressSpace {
+                process: process.vpid,
+                shared_with: Some(other.vpid),
+                layout: Layout::default(),
+                mappings: Vec::new(),
+                runs: Vec::new(),
+            });
+            continue;
+        }
+        section.spaces.push(space(cx, index, &mut objects)?);
+        if section.vdso.is_none() {
+            section.vdso = super::vdso::capture(cx, index)?;
+        }
+    }
+    section.objects = objects.capture(cx)?;
+    cx.section("memory", &section)
+}
+
+fn space(cx: &mut Capture, index: usize, objects: &mut shared::Objects) -> Result<AddressSpace> {
+    let layout = layout(cx, index)?;
+    let maps = cx.processes[index].maps.clone();
+    let populated = populated(cx, &cx.processes[index])?;
+    let mut mappings = Vec::new();
+    let mut runs = Vec::new();
+    for map in &maps {
+        if map.label() == "[vsyscall]" {
+            continue;
+        }
+        let backing = backing(cx, index, map, objects)?;
+        let whole = backing == Backing::Anonymous && is_lost_file(map);
+        let stored = matches!(backing, Backing::Anonymous | Backing::File { .. }) && !map.shared;
+        if stored {
+            let regions = populated_in(&populated, map, whole);
+            store(cx, index, map, &regions, &mut runs)?;
+        }
+        let flags = KEPT_FLAGS.iter().filter(|flag| map.has(flag)).map(|flag| String::from_utf8_lossy(*flag).into_owned());
+        let name = map.label().strip_prefix("[anon:").and_then(|name| name.strip_suffix(']')).map(str::to_string);
+        mappings.push(MappingRecord {
+            start: map.start,
+            end: map.end,
+            protection: map.protection(),
+            shared: map.shared,
+            offset: match backing {
+                Backing::Anonymous => 0,
+                _ => map.offset,
+            },
+            backing,
+            flags: flags.collect(),
+            name,
+        });
+    }
+    let process = cx.processes[index].vpid;
+    Ok(AddressSpace { process, shared_with: None, layout, mappings, runs })
+}
+
+fn layout(cx: &mut Capture, index: usize) -> Result<Layout> {
+    let process = &mut cx.processes[index];
+    let mut calls = [Call::new(libc::SYS_brk, [0])];
+    process.batch(&mut calls)?;
+    let stat = process.leader().stat.clone();
+    let title = process.title();
+    let auxv = cx.proc.read(&format!("{}/auxv", stat.pid)).doing(|| format!("read the auxiliary vector of {title}"))?;
+    Ok(Layout {
+        start_code: stat.start_code,
+        end_code: stat.end_code,
+        start_data: stat.start_data,
+        end_data: stat.end_data,
+        start_brk: stat.start_brk,
+        brk: calls[0].ret as u64,
+        start_stack: stat.start_stack,
+        arg_start: stat.arg_start,
+        arg_end: stat.arg_end,
+        env_start: stat.env_start,
+        env_end: stat.env_end,
+        auxv,
+    })
+}
+
+/// A private mapping of a file that has no name any more: its pages, read or not, are kept as anonymous memory.
+fn is_lost_file(map: &Mapping) -> bool {
+    map.inode != 0
+}
+
+fn backing(cx: &mut Capture, index: usize, map: &Mapping, objects: &mut shared::Objects) -> Result<Backing> {
+    let process = &cx.processes[index];
+    let refuse = |reason: &str, way_out: &str| {
+        Err(Error::Refused {
+            object: format!("the mapping {:#x} ({}) of {}", map.start, map.label(), process.title()),
+            reason: reason.into(),
+            way_out: way_out.into(),
+        })
+    };
+    let label = map.label();
+    match label {
+        "[vdso]" | "[vvar]" | "[vvar_vclock]" => return Ok(Backing::Kernel(label.to_string())),
+        "/[aio] (deleted)" | "/[aio]" => return Ok(Backing::AioRing),
+        "[uprobes]" => return refuse("a probe is attached to the program", "remove the probe first"),
+        _ => {}
+    }
+    if map.has(b"ht") {
+        return refuse("huge pages of hugetlbfs cannot be captured yet", "run the program without MAP_HUGETLB");
+    }
+    if map.has(b"io") || map.has(b"pf") {
+        return refuse("it is device memory", "let the program unmap the device first");
+    }
+    if label.starts_with("anon_inode:") {
+        return refuse("it belongs to a kernel object that cannot be captured", "let the program close it first");
+    }
+    if map.inode == 0 {
+        return Ok(Backing::Anonymous);
+    }
+    if let Some(id) = label.strip_prefix("/SYSV").filter(|_| map.shared).map(|_| map.inode as u32) {
+        return Ok(Backing::SysvSegment(id));
+    }
+    let deleted = label.ends_with(" (deleted)");
+    if map.shared && (label.starts_with("/memfd:") || (label.starts_with("/dev/zero") && deleted)) {
+        return Ok(Backing::Shared(objects.add(process.vpid, map)));
+    }
+    if !deleted {
+        let file = FileObject::by_path(&map.name).doing(|| format!("open {label}, mapped by {}", process.title()))?;
+        if file.inode() == map.inode {
+            let writable = map.shared && map.has(b"mw");
+            return Ok(Backing::File { file, writable });
+        }
+    }
+    // the name is gone or means another file now
+    if map.shared {
+        return Ok(Backing::Shared(objects.add(process.vpid, map)));
+    }
+    Ok(Backing::Anonymous)
+}
+
+/// The populated pages of a process that are not the zero page.
+fn populated(cx: &Capture, process: &CapturedProcess) -> Result<Vec<PageRegion>> {
+    let doing = || format!("find the pages of {}", process.title());
+    let pagemap = cx.proc.open_file(&format!("{}/pagemap", process.pid), OFlag::O_RDONLY).doing(doing)?;
+    let mut regions = Vec::new();
+    match pagemap_scan(pagemap.as_fd(), 0, super::TASK_SIZE, &mut regions) {
+        Ok(()) => Ok(regions),
+        // before Linux 6.7
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOTTY | libc::EINVAL)) => {
+            regions.clear();
+            for map in process.maps.iter().filter(|map| !map.label().starts_with("[v")) {
+                crate::sys::memory::pagemap_read(pagemap.as_fd(), map.start, map.end, &mut regions).doing(doing)?;
+            }
+            Ok(regions)
+        }
+        Err(source) => Err(Error::Io { what: doing(), source }),
+    }
+}
+
+/// The ranges of `map` with content of their own; all of it when `whole`.
+fn populated_in(populated: &[PageRegion], map: &Mapping, whole: bool) -> Vec<(u64, u64)> {
+    if whole {
+        return vec![(map.start, map.end)];
+    }
+    let first = populated.partition_point(|region| region.end <= map.start);
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for region in populated[first..].iter().take_while(|region| region.start < map.end) {
+        if map.inode != 0 && region.categories & PAGE_IS_FILE != 0 {
+            continue;
+        }
+        let (start, end) = (region.start.max(map.start), region.end.min(map.end));
+        match ranges.last_mut() {
+            Some(last) if last.1 == start => last.1 = end,
+            _ => ranges.push((start, end)),
+        }
+    }
+    ranges
+}
+
+/// Copies pages into the image, leaving out those that are all zeroes.
+fn store(cx: &mut Capture, index: usize, map: &Mapping, ranges: &[(u64, u64)], runs: &mut Vec<PageRun>) -> Result<()> {
+    const PIECE: u64 = 1 << 20;
+    let mut buffer = vec![0u8; PIECE.min(map.len()) as usize];
+    for &(start, end) in ranges {
+        let mut at = start;
+        while at < end {
+            let len = (end - at).min(PIECE);
+            let piece = &mut buffer[..len as usize];
+            read_pages(cx, &cx.processes[index], map, at, piece)?;
+            // a private file mapping shows the file where there is no page of its own: zeroes must then be kept
+            let keep_zeroes = map.inode != 0;
+            for (offset, bytes) in filled(piece, keep_zeroes) {
+                let data = cx.writer.put(bytes)?;
+                let start = at + offset;
+                match runs.last_mut() {
+                    Some(last) if last.start + last.data.len == start && last.data.start + last.data.len == data.start => {
+                        last.data.len += data.len;
+                    }
+                    _ => runs.push(PageRun { start, data }),
+                }
+            }
+            at += len;
+        }
+    }
+    Ok(())
+}
+
+fn read_pages(cx: &Capture, process: &CapturedProcess, map: &Mapping, at: u64, buffer: &mut [u8]) -> Result<()> {
+    if map.read && process.read(at, buffer).is_ok() {
+        return Ok(());
+    }
+    // without read permission: /proc/PID/mem reads like a debugger
+    let doing = || format!("read the memory of {} at {at:#x}", process.title());
+    let mem = cx.proc.open_file(&format!("{}/mem", process.pid), OFlag::O_RDONLY).doing(doing)?;
+    let mut done = 0;
+    while done < buffer.len() {
+        match nix::sys::uio::pread(&mem, &mut buffer[done..], (at + done as u64) as i64) {
+            Ok(n) if n > 0 => done += n,
+            // past the end of a mapped file: the program would get SIGBUS there
+            Ok(_) | Err(nix::errno::Errno::EIO) => {
+                let next = (done + 1).next_multiple_of(PAGE as usize).min(buffer.len());
+                buffer[done..next].fill(0);
+                done = next;
+            }
+            Err(errno) => return Err(Error::Io { what: doing(), source: errno.into() }),
+        }
+    }
+    Ok(())
+}
+
+/// The stretches of whole pages that are not all zeroes: (offset, bytes).
+pub(super) fn filled(bytes: &[u8], keep_zeroes: bool) -> Vec<(u64, &[u8])> {
+    if keep_zeroes {
+        return vec![(0, bytes)];
+    }
+    let page = PAGE as usize;
+    let mut stretches = Vec::new();
+    let mut start = None;
+    for at in (0..bytes.len()).step_by(page) {
+        let zero = is_zero(&bytes[at..(at + page).min(bytes.len())]);
+        match (zero, start) {
+            (true, Some(from)) => {
+                stretches.push((from as u64, &bytes[from..at]));
+                start = None;
+            }
+            (false, None) => start = Some(at),
+            _ => {}
+        }
+    }
+    if let Some(from) = start {
+        stretches.push((from as u64, &bytes[from..]));
+    }
+    stretches
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.first().is_none_or(|first| *first == 0) && bytes.chunks(64).all(|chunk| chunk.iter().fold(0, |sum, byte| sum | byte) == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_pages_are_left_out() {
+        let mut bytes = vec![0u8; 5 * 4096];
+        bytes[4096] = 1;
+        bytes[2 * 4096 + 4095] = 1;
+        bytes[4 * 4096] = 1;
+        let found: Vec<(u64, usize)> = filled(&bytes, false).into_iter().map(|(at, b)| (at, b.len())).collect();
+        assert_eq!(found, [(4096, 8192), (4 * 4096, 4096)]);
+        assert_eq!(filled(&bytes, true).len(), 1);
+        assert!(filled(&[0; 8192], false).is_empty());
+    }
+
+    #[test]
+    fn regions_are_clipped_and_file_pages_skipped() {
+        let region = |start, end, categories| PageRegion { start, end, categories };
+        let populated = [region(0, 0x2000, 0), region(0x2000, 0x3000, PAGE_IS_FILE), region(0x3000, 0x9000, 0)];
+        let map = Mapping { start: 0x1000, end: 0x4000, inode: 7, ..Mapping::default() };
+        assert_eq!(populated_in(&populated, &map, false), [(0x1000, 0x2000), (0x3000, 0x4000)]);
+        let anonymous = Mapping { inode: 0, ..map };
+        assert_eq!(populated_in(&populated, &anonymous, false), [(0x1000, 0x4000)]);
+    }
+}

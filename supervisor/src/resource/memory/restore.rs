@@ -1,0 +1,241 @@
+//! Building address spaces, by calls made in the process itself.
+use super::super::descriptor::hand_over;
+use super::super::{Context, Error, Nascent, NascentProcess, Result};
+use super::{AddressSpace, Backing, MappingRecord, PAGE, Section, TASK_SIZE, vdso};
+use crate::proc::{Mapping, Proc, parse_maps};
+use crate::tracee::{Call, Injector, Stopped, find_hole};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Puts the injector's area into a process that has just started, where no address space of the image has anything, so that
+/// processes forked from it have it in the same place.
+pub fn take_over(proc: &Proc, task: &mut Stopped, section: &Section) -> Result<Injector> {
+    let maps = current(proc, task.tid())?;
+    let wanted = section.spaces.iter().flat_map(|space| space.mappings.iter().map(|map| (map.start, map.end)));
+    let taken = maps.iter().map(|map| (map.start, map.end)).chain(wanted);
+    let base = find_hole(taken, Injector::size()).ok_or_else(|| Error::NotHere("the image leaves no address range free".into()))?;
+    Injector::install(task, &maps, base).doing(|| format!("prepare process {}", task.tid()))
+}
+
+fn current(proc: &Proc, pid: i32) -> Result<Vec<Mapping>> {
+    let text = proc.read(&format!("{pid}/maps")).doing(|| format!("read the mappings of process {pid}"))?;
+    parse_maps(&text).ok_or_else(|| Error::Inconsistent(format!("/proc/{pid}/maps cannot be read")))
+}
+
+/// Replaces everything that a process has mapped by the recorded address space. `objects` are the shared objects of the section.
+pub fn build(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace, section: &Section, objects: &[OwnedFd]) -> Result<()> {
+    let maps = current(&cx.proc, process.pid)?;
+    let avoid: Vec<(u64, u64)> = space.mappings.iter().map(|map| (map.start, map.end)).collect();
+    let parked = vdso::park(&mut process.tasks[0].1, &mut process.injector, &maps, &avoid)?;
+    vdso::check(cx, &process.tasks[0].1, &parked, section.vdso.as_ref())?;
+    clear(process, &parked)?;
+    vdso::place(&mut process.tasks[0].1, &mut process.injector, &parked, &space.mappings)?;
+    map_all(cx, process, space, objects)?;
+    set_layout(process, space)?;
+    fill(cx, process, space)?;
+    protect(process, space)
+}
+
+/// Unmaps everything but the injector's area and the parked vdso.
+fn clear(process: &mut NascentProcess, parked: &[Mapping]) -> Result<()> {
+    let area = process.injector.range();
+    let mut kept: Vec<(u64, u64)> = parked.iter().map(|map| (map.start, map.end)).chain([(area.start, area.end)]).collect();
+    kept.sort_unstable();
+    let mut calls = Vec::new();
+    let mut at = 0;
+    for (start, end) in kept.into_iter().chain([(TASK_SIZE, TASK_SIZE)]) {
+        if start > at {
+            calls.push(Call::new(libc::SYS_munmap, [at, start - at]));
+        }
+        at = end;
+    }
+    process.sequence("clear the memory", &mut calls)
+}
+
+/// Whether pages are written into the mapping after it is made.
+fn is_filled(map: &MappingRecord, space: &AddressSpace) -> bool {
+    let first = space.runs.partition_point(|run| run.start + run.data.len <= map.start);
+    !map.shared && space.runs.get(first).is_some_and(|run| run.start < map.end)
+}
+
+fn map_all(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace, objects: &[OwnedFd]) -> Result<()> {
+    // the files behind the mappings, each opened once
+    let mut sources: Vec<(Source, OwnedFd)> = Vec::new();
+    for map in &space.mappings {
+        let Some(source) = Source::of(map) else { continue };
+        if sources.iter().any(|(known, _)| *known == source) {
+            continue;
+        }
+        let fd = match &map.backing {
+            Backing::File { file, writable } => file.open(cx, if *writable { libc::O_RDWR } else { libc::O_RDONLY })?,
+            Backing::Shared(index) => {
+                let object = objects.get(*index as usize);
+                let object = object.ok_or_else(|| Error::Inconsistent(format!("shared memory object {index} is missing")))?;
+                object.try_clone().doing(|| "duplicate a descriptor".into())?
+            }
+            _ => continue,
+        };
+        sources.push((source, fd));
+    }
+    let sender = cx.channel_sender()?;
+    let mut numbers = Vec::new();
+    let fds: Vec<BorrowedFd<'_>> = sources.iter().map(|(_, fd)| fd.as_fd()).collect();
+    for batch in fds.chunks(250) {
+        numbers.extend(hand_over(process, sender.as_fd(), batch)?);
+    }
+    let mut calls = Vec::new();
+    for map in &space.mappings {
+        let fd = match Source::of(map) {
+            Some(source) => {
+                let at = sources.iter().position(|(known, _)| *known == source).expect("listed above");
+                numbers[at] as u64
+            }
+            None => u64::MAX,
+        };
+        match &map.backing {
+            Backing::Kernel(_) | Backing::AioRing => continue,
+            Backing::SysvSegment(id) => {
+                let host = super::super::sysv_shm::host_id(cx, *id)?;
+                let flags = if map.protection & libc::PROT_WRITE == 0 { libc::SHM_RDONLY } else { 0 };
+                calls.push(Call::new(libc::SYS_shmat, [host as u64, map.start, flags as u64]));
+                continue;
+            }
+            _ => {}
+        }
+        let filled = is_filled(map, space);
+        let protection = if filled { map.protection | libc::PROT_READ | libc::PROT_WRITE } else { map.protection };
+        let mut flags = libc::MAP_FIXED_NOREPLACE | if map.shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
+        if map.backing == Backing::Anonymous {
+            flags |= libc::MAP_ANONYMOUS;
+        }
+        for (flag, bit) in [("gd", libc::MAP_GROWSDOWN), ("nr", libc::MAP_NORESERVE), ("dp", 0)] {
+            if map.flags.iter().any(|f| f == flag) {
+                flags |= bit;
+            }
+        }
+        let len = map.end - map.start;
+        calls.push(Call::new(libc::SYS_mmap, [map.start, len, protection as u64, flags as u64, fd, map.offset]));
+    }
+    calls.extend(numbers.iter().map(|fd| Call::new(libc::SYS_close, [*fd as u64])));
+    process.sequence("map the memory", &mut calls)
+}
+
+/// What a mapping is made from, as a key.
+#[derive(PartialEq)]
+enum Source<'a> {
+    File(&'a super::FileObject, bool),
+    Shared(u32),
+}
+
+impl Source<'_> {
+    fn of(map: &MappingRecord) -> Option<Source<'_>> {
+        match &map.backing {
+            Backing::File { file, writable } => Some(Source::File(file, *writable)),
+            Backing::Shared(index) => Some(Source::Shared(*index)),
+            _ => None,
+        }
+    }
+}
+
+/// PR_SET_MM_MAP: where code, data, heap, stack, arguments and environment are.
+fn set_layout(process: &mut NascentProcess, space: &AddressSpace) -> Result<()> {
+    const PR_SET_MM: u64 = 35;
+    const PR_SET_MM_MAP: u64 = 14;
+    let layout = &space.layout;
+    let auxv = process.write_data(256, &layout.auxv)?;
+    let mut map = Vec::with_capacity(104);
+    for word in [
+        layout.start_code,
+        layout.end_code,
+        layout.start_data,
+        layout.end_data,
+        layout.start_brk,
+        layout.brk,
+        layout.start_stack,
+        layout.arg_start,
+        layout.arg_end,
+        layout.env_start,
+        layout.env_end,
+        auxv,
+    ] {
+        map.extend_from_slice(&word.to_le_bytes());
+    }
+    map.extend_from_slice(&(layout.auxv.len() as u32).to_le_bytes());
+    map.extend_from_slice(&u32::MAX.to_le_bytes());
+    let address = process.write_data(0, &map)?;
+    process.call("set the memory layout", libc::SYS_prctl, [PR_SET_MM, PR_SET_MM_MAP, address, map.len() as u64, 0]).map(drop)
+}
+
+/// Writes the recorded pages.
+fn fill(cx: &Nascent, process: &NascentProcess, space: &AddressSpace) -> Result<()> {
+    const PIECE: u64 = 1 << 20;
+    let longest = space.runs.iter().map(|run| run.data.len).max().unwrap_or(0);
+    let mut buffer = vec![0u8; longest.min(PIECE) as usize];
+    for run in &space.runs {
+        let mut done = 0;
+        while done < run.data.len {
+            let len = (run.data.len - done).min(PIECE);
+            let piece = &mut buffer[..len as usize];
+            cx.reader.read(run.data.start + done, piece)?;
+            crate::sys::memory::write(process.pid, run.start + done, piece)
+                .doing(|| format!("write the memory of process {} at {:#x}", process.vpid, run.start + done))?;
+            done += len;
+        }
+    }
+    Ok(())
+}
+
+/// Final protection, advice, locks and names.
+fn protect(process: &mut NascentProcess, space: &AddressSpace) -> Result<()> {
+    const ADVICE: [(&str, i32); 8] = [
+        ("sr", libc::MADV_SEQUENTIAL),
+        ("rr", libc::MADV_RANDOM),
+        ("dc", libc::MADV_DONTFORK),
+        ("dd", libc::MADV_DONTDUMP),
+        ("wf", libc::MADV_WIPEONFORK),
+        ("mg", libc::MADV_MERGEABLE),
+        ("hg", libc::MADV_HUGEPAGE),
+        ("nh", libc::MADV_NOHUGEPAGE),
+    ];
+    const PR_SET_VMA: u64 = 0x5356_4d41;
+    let mut calls = Vec::new();
+    let mut named = Vec::new();
+    for map in &space.mappings {
+        if matches!(map.backing, Backing::Kernel(_) | Backing::AioRing) {
+            continue;
+        }
+        let len = map.end - map.start;
+        let has = |flag: &str| map.flags.iter().any(|f| f == flag);
+        if is_filled(map, space) && map.protection & (libc::PROT_READ | libc::PROT_WRITE) != libc::PROT_READ | libc::PROT_WRITE {
+            calls.push(Call::new(libc::SYS_mprotect, [map.start, len, map.protection as u64]));
+        }
+        for (flag, advice) in ADVICE {
+            if has(flag) {
+                calls.push(Call::new(libc::SYS_madvise, [map.start, len, advice as u64]));
+            }
+        }
+        if has("lo") {
+            let on_fault = if has("lf") { 1 } else { 0 };
+            calls.push(Call::new(libc::SYS_mlock2, [map.start, len, on_fault]));
+        }
+        if let Some(name) = &map.name {
+            named.push((map, name));
+        }
+    }
+    process.sequence("protect the memory", &mut calls)?;
+    for (map, name) in named {
+        let mut bytes = name.clone().into_bytes();
+        bytes.push(0);
+        let address = process.write_data(0, &bytes)?;
+        // kernels without CONFIG_ANON_VMA_NAME refuse; a name is decoration
+        let mut calls = [Call::new(libc::SYS_prctl, [PR_SET_VMA, 0, map.start, map.end - map.start, address])];
+        let task = &mut process.tasks[0].1;
+        process.injector.batch(task, &mut calls).doing(|| format!("name a mapping of process {}", process.vpid))?;
+    }
+    let mut seals: Vec<Call> = Vec::new();
+    for map in space.mappings.iter().filter(|map| map.flags.iter().any(|flag| flag == "sl")) {
+        const SYS_MSEAL: i64 = 462;
+        seals.push(Call::new(SYS_MSEAL, [map.start, map.end - map.start, 0]));
+    }
+    debug_assert!(PAGE.is_power_of_two());
+    process.sequence("seal the memory", &mut seals)
+}

@@ -1,0 +1,213 @@
+//! Memory objects that several mappings or processes may share and that no path names: shared anonymous memory, memfds, and
+//! files whose last name is gone.
+//!
+//! An object is known by device and inode of its mappings. Its content is read through whoever can: a descriptor on it if a process
+//! of the pod holds one, /proc/PID/map_files where we may, else the memory of a process that maps it.
+use super::super::file_object;
+use super::super::{Capture, Context, Error, Nascent, Result, Vpid};
+use super::PAGE;
+use crate::image::RunRef;
+use crate::proc::Mapping;
+use crate::tracee::{Call, Injector};
+use serde::{Deserialize, Serialize};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// What an object is, so that it comes back as the same kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Kind {
+    /// MAP_SHARED | MAP_ANONYMOUS
+    Anonymous,
+    /// A memfd that no descriptor of the pod refers to any more.
+    Memfd { name: String },
+    /// A deleted file, or a memfd with descriptors: recorded with the files.
+    File(file_object::FileObject),
+}
+
+/// A shared memory object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Object {
+    pub kind: Kind,
+    pub size: u64,
+    /// (offset, content)
+    pub runs: Vec<(u64, RunRef)>,
+}
+
+/// The objects found so far, by device and inode.
+#[derive(Default)]
+pub struct Objects {
+    found: Vec<Found>,
+}
+
+struct Found {
+    key: ((u32, u32), u64),
+    label: String,
+    /// Who maps it where.
+    mapped: Vec<(Vpid, Mapping)>,
+}
+
+impl Objects {
+    /// The index of the object behind a mapping.
+    pub fn add(&mut self, process: Vpid, map: &Mapping) -> u32 {
+        let key = (map.device, map.inode);
+        let index = self.found.iter().position(|found| found.key == key).unwrap_or_else(|| {
+            self.found.push(Found { key, label: map.label().to_string(), mapped: Vec::new() });
+            self.found.len() - 1
+        });
+        self.found[index].mapped.push((process, map.clone()));
+        index as u32
+    }
+
+    pub fn capture(self, cx: &mut Capture) -> Result<Vec<Object>> {
+        self.found.into_iter().map(|found| found.capture(cx)).collect()
+    }
+}
+
+impl Found {
+    fn capture(self, cx: &mut Capture) -> Result<Object> {
+        if let Some(fd) = self.descriptor(cx)? {
+            let file = file_object::capture(cx, fd.as_fd(), std::path::Path::new(&self.label))?;
+            return Ok(Object { kind: Kind::File(file), size: 0, runs: Vec::new() });
+        }
+        let kind = match self.label.strip_prefix("/memfd:") {
+            Some(name) => Kind::Memfd { name: name.trim_end_matches(" (deleted)").to_string() },
+            None => Kind::Anonymous,
+        };
+        let size = self.mapped.iter().map(|(_, map)| map.offset + map.len()).max().unwrap_or(0);
+        let mut runs = Vec::new();
+        let mut covered: Vec<(u64, u64)> = Vec::new();
+        for (process, map) in &self.mapped {
+            for (from, to) in uncovered(&covered, map.offset, map.offset + map.len()) {
+                read_through(cx, *process, map, from, to, &mut runs)?;
+                covered.push((from, to));
+            }
+        }
+        Ok(Object { kind, size, runs })
+    }
+
+    /// A descriptor of the engine on the object, if one can be had.
+    fn descriptor(&self, cx: &Capture) -> Result<Option<OwnedFd>> {
+        // shared anonymous memory has no name that a file could be made under
+        if self.label.starts_with("/dev/zero") {
+            return Ok(None);
+        }
+        for (process, map) in &self.mapped {
+            let Some(process) = cx.process(*process) else { continue };
+            let path = format!("{}/map_files/{:x}-{:x}", process.pid, map.start, map.end);
+            // links of map_files may be followed only with CAP_CHECKPOINT_RESTORE in the first user namespace
+            if let Ok(fd) = cx.proc.open_file(&path, nix::fcntl::OFlag::O_RDONLY) {
+                return Ok(Some(fd));
+            }
+            for fd in cx.proc.numbers(&format!("{}/fd", process.pid)).unwrap_or_default() {
+                let Ok(link) = cx.proc.read_link(&format!("{}/fd/{fd}", process.pid)) else { continue };
+                if link != std::path::Path::new(&self.label) {
+                    continue;
+                }
+                let Ok(fd) = crate::sys::process::pidfd_getfd(process.pidfd.as_fd(), fd) else { continue };
+                if nix::sys::stat::fstat(&fd).is_ok_and(|stat| stat.st_ino == map.inode) {
+                    return Ok(Some(fd));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The parts of `[from, to)` that no range of `covered` has.
+fn uncovered(covered: &[(u64, u64)], from: u64, to: u64) -> Vec<(u64, u64)> {
+    let mut sorted = covered.to_vec();
+    sorted.sort_unstable();
+    let mut parts = Vec::new();
+    let mut at = from;
+    for (start, end) in sorted {
+        if start > at && start < to {
+            parts.push((at, start.min(to)));
+        }
+        at = at.max(end);
+    }
+    if at < to {
+        parts.push((at, to));
+    }
+    parts
+}
+
+/// Reads `[from, to)` of the object through a process that maps it. mincore(2) tells which pages exist: reading others would
+/// allocate them.
+fn read_through(cx: &mut Capture, vpid: Vpid, map: &Mapping, from: u64, to: u64, runs: &mut Vec<(u64, RunRef)>) -> Result<()> {
+    let piece = (Injector::ROOM as u64 / 2) * PAGE;
+    let mut at = from;
+    while at < to {
+        let len = (to - at).min(piece);
+        let address = map.start + (at - map.offset);
+        let Some(process) = cx.process_mut(vpid) else {
+            return Err(Error::Inconsistent(format!("process {vpid} maps shared memory but is not captured")));
+        };
+        let vector = process.write_data(0, &[])?;
+        let mut calls = [Call::new(libc::SYS_mincore, [address, len, vector])];
+        process.batch(&mut calls)?;
+        let mut present = vec![1u8; (len / PAGE) as usize];
+        if calls[0].result().is_ok() {
+            process.read_data(0, &mut present)?;
+        }
+        let mut page = 0;
+        while page < present.len() {
+            if present[page] & 1 == 0 {
+                page += 1;
+                continue;
+            }
+            let end = present[page..].iter().position(|p| p & 1 == 0).map_or(present.len(), |n| page + n).min(page + 256);
+            let mut bytes = vec![0u8; (end - page) * PAGE as usize];
+            let title = cx.process(vpid).map(|p| (p.pid, p.title())).expect("found above");
+            crate::sys::memory::read(title.0, address + page as u64 * PAGE, &mut bytes)
+                .doing(|| format!("read the shared memory at {address:#x} of {}", title.1))?;
+            for (offset, stretch) in super::capture::filled(&bytes, false) {
+                let data = cx.writer.put(stretch)?;
+                runs.push((at + page as u64 * PAGE + offset, data));
+            }
+            page = end;
+        }
+        at += len;
+    }
+    Ok(())
+}
+
+/// Makes the objects, as descriptors of the engine.
+pub fn restore(objects: &[Object], cx: &mut Nascent) -> Result<Vec<OwnedFd>> {
+    let mut fds = Vec::new();
+    for object in objects {
+        let name = match &object.kind {
+            Kind::File(file) => {
+                fds.push(file.open(cx, libc::O_RDWR)?);
+                continue;
+            }
+            Kind::Memfd { name } => name.as_str(),
+            Kind::Anonymous => "shared anonymous memory",
+        };
+        let c_name = crate::proc::c_string(name.as_bytes()).doing(|| format!("name the shared memory {name}"))?;
+        let flags = nix::sys::memfd::MFdFlags::MFD_CLOEXEC;
+        let fd = nix::sys::memfd::memfd_create(c_name.as_c_str(), flags).doing(|| format!("make the shared memory {name}"))?;
+        nix::unistd::ftruncate(&fd, object.size as i64).doing(|| format!("size the shared memory {name}"))?;
+        for (offset, run) in &object.runs {
+            let data = cx.blob(run)?;
+            let mut done = 0;
+            while done < data.len() {
+                done += nix::sys::uio::pwrite(&fd, &data[done..], (*offset + done as u64) as i64)
+                    .doing(|| format!("fill the shared memory {name}"))?;
+            }
+        }
+        fds.push(fd);
+    }
+    Ok(fds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uncovered;
+
+    #[test]
+    fn only_new_parts_are_read() {
+        assert_eq!(uncovered(&[], 0, 10), [(0, 10)]);
+        assert_eq!(uncovered(&[(2, 4), (6, 8)], 0, 10), [(0, 2), (4, 6), (8, 10)]);
+        assert_eq!(uncovered(&[(0, 10)], 2, 5), []);
+        assert_eq!(uncovered(&[(20, 30)], 0, 10), [(0, 10)]);
+    }
+}

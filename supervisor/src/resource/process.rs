@@ -1,0 +1,294 @@
+//! The process tree: parents, process groups, sessions, zombies (credentials(7), setsid(2)).
+//!
+//! Every process is created where the kernel allows only one way to get its parent and session right: by fork(2) from its
+//! parent, before or after that parent became a session leader; an orphan in another's session, from a short-lived helper in that session.
+//! The plan is made from the records alone, before anything is created.
+use super::file_object::FileObject;
+use super::{Capture, CapturedProcess, Context, Error, Result, Vpid};
+use serde::{Deserialize, Serialize};
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProcessRecord {
+    pub process: Vpid,
+    /// 1: the pod's init
+    pub parent: Vpid,
+    /// 0: a group outside the pod
+    pub group: Vpid,
+    /// 0: a session outside the pod
+    pub session: Vpid,
+    /// What the parent gets when this process ends.
+    pub exit_signal: i32,
+    /// Of a zombie, in the form of wait(2).
+    pub exit_status: Option<i32>,
+    /// Tasks, the leader first.
+    pub tasks: Vec<Vpid>,
+    /// The leader has ended while other tasks live on.
+    pub leader_ended: bool,
+    /// Stopped by job control, with this signal.
+    pub stopped: Option<i32>,
+    /// The program file; `None` for a zombie.
+    pub program: Option<FileObject>,
+    pub name: String,
+    /// Host ids at the checkpoint, to be had again if they are free: some programs notice otherwise.
+    pub host_tasks: Vec<i32>,
+}
+
+pub fn capture(cx: &mut Capture) -> Result<()> {
+    let mut records = Vec::new();
+    for index in 0..cx.processes.len() {
+        let process = &cx.processes[index];
+        let program = if process.zombie { None } else { Some(program(cx, process)?) };
+        let process = &cx.processes[index];
+        let stat = &process.leader().stat;
+        records.push(ProcessRecord {
+            process: process.vpid,
+            parent: process.parent,
+            group: process.group,
+            session: process.session,
+            exit_signal: stat.exit_signal,
+            exit_status: process.zombie.then_some(stat.exit_code),
+            tasks: process.tasks.iter().map(|task| task.vtid).collect(),
+            leader_ended: !process.zombie && process.leader().stopped.is_none(),
+            stopped: process.tasks.iter().filter_map(|task| task.stopped.as_ref()).find_map(|task| task.group_stop()),
+            program,
+            name: stat.comm.clone(),
+            host_tasks: process.tasks.iter().map(|task| task.tid).collect(),
+        });
+    }
+    cx.section("processes", &records)
+}
+
+fn program(cx: &Capture, process: &CapturedProcess) -> Result<FileObject> {
+    let link = format!("{}/exe", process.pid);
+    let path = cx.proc.read_link(&link).doing(|| format!("read the program of {}", process.title()))?;
+    let refuse = |reason: &str| Error::Refused {
+        object: format!("the program file {} of {}", path.display(), process.title()),
+        reason: reason.into(),
+        way_out: "restart the program so that it runs from the file as it is now".into(),
+    };
+    // following the link opens the very file, whatever its path means now
+    let real = cx.proc.open_file(&link, nix::fcntl::OFlag::O_PATH).doing(|| format!("open the program of {}", process.title()))?;
+    let real = nix::sys::stat::fstat(&real).doing(|| format!("stat the program of {}", process.title()))?;
+    let object = FileObject::by_path(&path).map_err(|_| refuse("it was deleted or replaced since the program started"))?;
+    if object.inode() != real.st_ino {
+        return Err(refuse("it was replaced since the program started"));
+    }
+    Ok(object)
+}
+
+/// How a process comes into being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Birth {
+    /// Asked from the pod's init.
+    Seed,
+    /// Forked by its parent; `early`: before the parent becomes a session leader.
+    Fork { early: bool },
+    /// The parent is init, but the session is that of this process: forked there by a helper that ends at once.
+    Orphan { from: Vpid },
+}
+
+/// One step of building the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Create a stand-in for a session leader that is gone; it is removed when the tree stands.
+    Leader { session: Vpid },
+    /// Create a process (index into the records).
+    Create { index: usize, birth: Birth },
+    /// setsid in a process that was created.
+    Lead { index: usize },
+    /// Build memory: what is forked from here on shares unwritten pages with it.
+    Build { index: usize },
+}
+
+/// The order in which the tree is built.
+pub fn plan(records: &[ProcessRecord]) -> Result<Vec<Step>> {
+    let mut planner = Planner { records, steps: Vec::new(), created: vec![false; records.len()], leaders: Vec::new() };
+    planner.check()?;
+    let roots: Vec<usize> = (0..records.len()).filter(|index| records[*index].parent == 1).collect();
+    let mut waiting = roots;
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        let mut still = Vec::new();
+        for index in waiting {
+            match planner.root_birth(index) {
+                Some(birth) => planner.create(index, birth)?,
+                None => still.push(index),
+            }
+        }
+        waiting = still;
+        if waiting.len() == before {
+            // only sessions whose leader is gone are left: make one
+            let session = planner.birth_session(waiting[0]).expect("a root without birth waits for a session");
+            planner.steps.push(Step::Leader { session });
+            planner.leaders.push(session);
+        }
+    }
+    Ok(planner.steps)
+}
+
+struct Planner<'a> {
+    records: &'a [ProcessRecord],
+    steps: Vec<Step>,
+    created: Vec<bool>,
+    leaders: Vec<Vpid>,
+}
+
+impl Planner<'_> {
+    fn check(&self) -> Result<()> {
+        for record in self.records {
+            if record.parent != 1 && !self.records.iter().any(|other| other.process == record.parent) {
+                return Err(Error::Inconsistent(format!("process {} has parent {}, which is not there", record.process, record.parent)));
+            }
+            if record.tasks.first() != Some(&record.process) {
+                return Err(Error::Inconsistent(format!("process {} does not begin with its leader", record.process)));
+            }
+            let mut ancestor = record.parent;
+            for _ in 0..=self.records.len() {
+                match self.records.iter().find(|other| other.process == ancestor) {
+                    Some(other) => ancestor = other.parent,
+                    None => break,
+                }
+            }
+            if ancestor != 1 {
+                return Err(Error::Inconsistent(format!("process {} is its own ancestor", record.process)));
+            }
+        }
+        Ok(())
+    }
+
+    fn children(&self, index: usize) -> Vec<usize> {
+        let process = self.records[index].process;
+        (0..self.records.len()).filter(|child| self.records[*child].parent == process).collect()
+    }
+
+    fn leads(&self, index: usize) -> bool {
+        self.records[index].session == self.records[index].process
+    }
+
+    /// The session in which a process must be born; `None` when any will do.
+    fn birth_session(&self, index: usize) -> Option<Vpid> {
+        let record = &self.records[index];
+        if !self.leads(index) {
+            return Some(record.session);
+        }
+        self.children(index).into_iter().filter_map(|child| self.birth_session(child)).find(|session| *session != record.process)
+    }
+
+    fn root_birth(&self, index: usize) -> Option<Birth> {
+        let Some(session) = self.birth_session(index).filter(|session| *session != 0) else { return Some(Birth::Seed) };
+        let stand_in = self.leaders.contains(&session).then_some(session);
+        let member = || {
+            let member = (0..self.records.len()).find(|other| self.created[*other] && self.records[*other].session == session);
+            member.map(|other| self.records[other].process)
+        };
+        stand_in.or_else(member).map(|from| Birth::Orphan { from })
+    }
+
+    fn create(&mut self, index: usize, birth: Birth) -> Result<()> {
+        let record = &self.records[index];
+        self.steps.push(Step::Create { index, birth });
+        let born = self.birth_session(index);
+        let children = self.children(index);
+        let leads = self.leads(index);
+        let early = |planner: &Self, child: usize| {
+            leads && planner.birth_session(child).is_some_and(|session| session != record.process)
+        };
+        for child in children.iter().filter(|child| early(self, **child)) {
+            if self.birth_session(*child) != born {
+                return Err(Error::Inconsistent(format!(
+                    "process {} must be born in session {:?}, but its parent {} never was there",
+                    self.records[*child].process,
+                    self.birth_session(*child),
+                    record.process
+                )));
+            }
+            self.create(*child, Birth::Fork { early: true })?;
+        }
+        if leads {
+            self.steps.push(Step::Lead { index });
+        }
+        self.created[index] = true;
+        if record.exit_status.is_none() {
+            self.steps.push(Step::Build { index });
+        }
+        for child in children.into_iter().filter(|child| !early(self, *child)) {
+            let wanted = self.birth_session(child);
+            if wanted.is_some_and(|session| session != record.session) {
+                return Err(Error::Inconsistent(format!(
+                    "process {} is in session {}, its parent {} in session {}",
+                    self.records[child].process, self.records[child].session, record.process, record.session
+                )));
+            }
+            self.create(child, Birth::Fork { early: false })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(process: Vpid, parent: Vpid, session: Vpid) -> ProcessRecord {
+        ProcessRecord {
+            process,
+            parent,
+            group: session,
+            session,
+            exit_signal: libc::SIGCHLD,
+            exit_status: None,
+            tasks: vec![process],
+            leader_ended: false,
+            stopped: None,
+            program: None,
+            name: "x".into(),
+            host_tasks: vec![],
+        }
+    }
+
+    fn births(records: &[ProcessRecord]) -> Vec<(Vpid, Birth)> {
+        let steps = plan(records).unwrap();
+        steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Create { index, birth } => Some((records[*index].process, *birth)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_plain_tree_is_forked() {
+        let late = Birth::Fork { early: false };
+        assert_eq!(births(&[record(2, 1, 2), record(3, 2, 2), record(4, 3, 2)]), [(2, Birth::Seed), (3, late), (4, late)]);
+    }
+
+    #[test]
+    fn a_child_left_in_the_old_session_is_forked_before_setsid() {
+        // 3 forked 4, then called setsid
+        let records = [record(2, 1, 2), record(3, 2, 3), record(4, 3, 2)];
+        let steps = plan(&records).unwrap();
+        let position = |step: &Step| steps.iter().position(|s| s == step).unwrap();
+        assert!(position(&Step::Create { index: 2, birth: Birth::Fork { early: true } }) < position(&Step::Lead { index: 1 }));
+    }
+
+    #[test]
+    fn an_orphan_comes_from_a_member_of_its_session() {
+        assert_eq!(births(&[record(2, 1, 2), record(5, 1, 2)]), [(2, Birth::Seed), (5, Birth::Orphan { from: 2 })]);
+    }
+
+    #[test]
+    fn a_dead_leader_gets_a_stand_in() {
+        let records = [record(7, 1, 6), record(8, 7, 6)];
+        let steps = plan(&records).unwrap();
+        assert_eq!(steps[0], Step::Leader { session: 6 });
+        assert_eq!(steps[1], Step::Create { index: 0, birth: Birth::Orphan { from: 6 } });
+    }
+
+    #[test]
+    fn cycles_and_strangers_are_refused() {
+        assert!(plan(&[record(2, 3, 2), record(3, 2, 2)]).is_err());
+        assert!(plan(&[record(2, 9, 2)]).is_err());
+    }
+}
