@@ -1,15 +1,266 @@
-//! A checkpoint from beginning to end.
-use crate::pod::engine::{CheckpointRequest, Progress, Report};
+//! A checkpoint from beginning to end: join the pod's namespaces, stop every task, read everything, seal the image, and let the pod
+//! go on or end it.
+use crate::image::{ImageWriter, ManifestBuilder};
+use crate::pod::engine::{CheckpointRequest, PodSection, Progress, Report, Tcp};
+use crate::pod::record::Names;
+use crate::proc::Proc;
+use crate::quiesce::{self, StoppedProcess, quiesce};
+use crate::resource::capture::OutsideConnections;
+use crate::resource::{self, Capture, CapturedProcess, CapturedTask, Context, Vpid, aio, attributes, credentials, descriptor, lock};
+use crate::resource::{memory, process, signal, task, timer};
+use crate::sys;
+use crate::tracee::{Injector, Registers, find_hole};
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+use std::time::Instant;
 
-/// Why a pod could not be checkpointed.
+/// Why a pod could not be checkpointed. The pod runs on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// This build has no engine.
-    #[error("cannot checkpoint pod \"{0}\": this build of autopod cannot make images yet")]
-    Missing(String),
+    #[error("cannot checkpoint pod \"{pod}\": it has no process; start one with `autopod addproc {pod} COMMAND`")]
+    Empty { pod: String },
+    #[error("cannot checkpoint pod \"{pod}\": {source}")]
+    Quiesce { pod: String, source: quiesce::Error },
+    #[error("cannot checkpoint pod \"{pod}\": {source}")]
+    Resource { pod: String, source: resource::Error },
+    #[error("cannot checkpoint pod \"{pod}\": its names are realized by the shim, which the engine cannot rebuild yet; make the pod with `--names kernel`")]
+    ShimNames { pod: String },
 }
 
 /// Makes the image.
-pub fn run(request: &CheckpointRequest, _progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
-    Err(Error::Missing(request.record.name.clone()))
+pub fn run(request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
+    let pod = request.record.name.clone();
+    if request.record.names == Names::Shim {
+        return Err(Error::ShimNames { pod });
+    }
+    let begun = Instant::now();
+    let fail = |source| Error::Resource { pod: pod.clone(), source };
+    let proc = Proc::open().doing(|| "open /proc".into()).map_err(fail)?;
+    // opened before the pod's mount namespace is joined, where the path may lead elsewhere
+    let writer = open_image(request).map_err(fail)?;
+    join(&proc, request.init_pid).map_err(fail)?;
+    raise_descriptor_limit();
+
+    progress(Progress { stage: "stopping".into(), done: 0, total: 0 });
+    let stopped_at = Instant::now();
+    let stopped = quiesce(&proc, request.init_pid).map_err(|source| Error::Quiesce { pod: pod.clone(), source })?;
+    if stopped.is_empty() {
+        return Err(Error::Empty { pod });
+    }
+    let mut cx = Capture {
+        proc,
+        processes: Vec::new(),
+        virtual_ids: HashMap::new(),
+        outside: match request.tcp {
+            Tcp::Refuse => OutsideConnections::Refuse,
+            Tcp::Close => OutsideConnections::Close,
+        },
+        closed_connections: Vec::new(),
+        kernel_names: request.record.names == Names::Kernel,
+        leave_running: request.leave_running,
+        pod_name: pod.clone(),
+        writer,
+        manifest: ManifestBuilder::default(),
+        stash: HashMap::new(),
+    };
+    let captured = read_tasks(&mut cx, stopped, request.init_pid).and_then(|()| capture(&mut cx, request, progress));
+    let mut report = Report { virtual_pids: cx.processes.iter().map(|p| p.vpid as i32).collect(), ..Report::default() };
+    report.notes.append(&mut cx.closed_connections);
+    if request.leave_running || captured.is_err() {
+        release(cx.processes);
+        captured.map_err(fail)?;
+        report.stopped_ms = stopped_at.elapsed().as_secs_f64() * 1e3;
+        progress(Progress { stage: "writing".into(), done: 0, total: 0 });
+        report.bytes = cx.writer.finish(cx.manifest).map_err(|error| fail(error.into()))?;
+    } else {
+        progress(Progress { stage: "writing".into(), done: 0, total: 0 });
+        let manifest = std::mem::take(&mut cx.manifest);
+        match cx.writer.finish(manifest) {
+            Ok(bytes) => report.bytes = bytes,
+            Err(error) => {
+                release(cx.processes);
+                return Err(fail(error.into()));
+            }
+        }
+        resource::socket::silence(&mut cx);
+        end(cx.processes);
+        report.stopped_ms = stopped_at.elapsed().as_secs_f64() * 1e3;
+    }
+    report.total_ms = begun.elapsed().as_secs_f64() * 1e3;
+    Ok(report)
+}
+
+fn open_image(request: &CheckpointRequest) -> resource::Result<ImageWriter> {
+    Ok(ImageWriter::create(&request.image)?)
+}
+
+/// Joins those namespaces of `init` that differ from ours, except the pid namespace.
+pub(crate) fn join(proc: &Proc, init: i32) -> resource::Result<()> {
+    let kinds = [
+        ("user", libc::CLONE_NEWUSER),
+        ("ipc", libc::CLONE_NEWIPC),
+        ("uts", libc::CLONE_NEWUTS),
+        ("net", libc::CLONE_NEWNET),
+        ("mnt", libc::CLONE_NEWNS),
+    ];
+    let what = || "join the pod's namespaces".to_string();
+    let mut flags = 0;
+    for (name, flag) in kinds {
+        let theirs = proc.read_link(&format!("{init}/ns/{name}")).doing(what)?;
+        let ours = proc.read_link(&format!("{}/ns/{name}", sys::process::own_pid())).doing(what)?;
+        if theirs != ours {
+            flags |= flag;
+        }
+    }
+    if flags != 0 {
+        let pidfd = sys::process::pidfd_open(init).doing(what)?;
+        sys::process::setns(pidfd.as_fd(), flags).doing(what)?;
+    }
+    std::env::set_current_dir("/").doing(what)
+}
+
+/// Every descriptor of the pod has a duplicate here for a while.
+pub(crate) fn raise_descriptor_limit() {
+    if let Ok((_, hard)) = sys::process::rlimit(0, libc::RLIMIT_NOFILE as u32) {
+        let _ = sys::process::set_own_rlimit(libc::RLIMIT_NOFILE as u32, hard, hard);
+    }
+}
+
+/// Reads what every capture function needs, and makes every process able to answer.
+fn read_tasks(cx: &mut Capture, stopped: Vec<StoppedProcess>, init: i32) -> resource::Result<()> {
+    let mut failure = None;
+    cx.virtual_ids.insert(init, 1);
+    for process in stopped {
+        match read_process(cx, process) {
+            Ok(process) => cx.processes.push(process),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    let by_host: HashMap<i32, Vpid> = cx.processes.iter().map(|process| (process.pid, process.vpid)).collect();
+    for process in &mut cx.processes {
+        process.parent = by_host.get(&process.leader().stat.ppid).copied().unwrap_or(1);
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+fn read_process(cx: &mut Capture, stopped: StoppedProcess) -> resource::Result<CapturedProcess> {
+    let pid = stopped.pid;
+    let what = || format!("read process {pid} of the host");
+    let mut tasks = Vec::new();
+    for (tid, task) in stopped.tasks {
+        let stat = cx.proc.stat(pid, tid).doing(what)?;
+        let status = cx.proc.status(pid, tid).doing(what)?;
+        let vtid = status.ns_pid.last().copied().unwrap_or(tid) as Vpid;
+        let (registers, signal_mask) = match &task {
+            Some(task) => (task.registers().doing(what)?, task.signal_mask().doing(what)?),
+            None => (Registers::default(), 0),
+        };
+        cx.virtual_ids.insert(tid, vtid);
+        tasks.push(CapturedTask { tid, vtid, stopped: task, registers, signal_mask, stat, status });
+    }
+    let status = &tasks[0].status;
+    let inner = |ids: &[i32]| ids.last().copied().unwrap_or(0) as Vpid;
+    let (vpid, group, session) = (tasks[0].vtid, inner(&status.ns_pgid), inner(&status.ns_sid));
+    let (host_group, host_session) = (tasks[0].stat.pgrp, tasks[0].stat.session);
+    cx.virtual_ids.entry(host_group).or_insert(group);
+    cx.virtual_ids.entry(host_session).or_insert(session);
+    let zombie = tasks.iter().all(|task| task.stopped.is_none());
+    let mut process = CapturedProcess {
+        pid,
+        vpid,
+        parent: 1,
+        group,
+        session,
+        pidfd: sys::process::pidfd_open(pid).doing(what)?,
+        tasks,
+        maps: if zombie { Vec::new() } else { cx.proc.maps(pid).doing(what)? },
+        zombie,
+        injector: None,
+    };
+    if !zombie {
+        let base = find_hole(process.maps.iter().map(|map| (map.start, map.end)), Injector::size());
+        let base = base.ok_or_else(|| resource::Error::NotHere(format!("{} leaves no address range free", process.title())))?;
+        let maps = std::mem::take(&mut process.maps);
+        let task = process.tasks.iter_mut().find_map(|task| task.stopped.as_mut()).expect("not a zombie");
+        let installed = Injector::install(task, &maps, base).doing(what);
+        process.maps = maps;
+        process.injector = Some(installed?);
+    }
+    Ok(process)
+}
+
+/// Reads every resource into the image. The order is the reading order; restart has its own.
+fn capture(cx: &mut Capture, request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> resource::Result<()> {
+    let mut stage = |name: &str| progress(Progress { stage: name.into(), done: 0, total: 0 });
+    stage("reading processes");
+    let section = pod_section(cx, request)?;
+    cx.section("pod", &section)?;
+    process::capture(cx)?;
+    task::capture(cx)?;
+    signal::capture(cx)?;
+    timer::capture(cx)?;
+    credentials::capture(cx)?;
+    attributes::capture(cx)?;
+    stage("reading files");
+    descriptor::capture(cx)?;
+    lock::capture(cx)?;
+    aio::capture(cx)?;
+    stage("reading memory");
+    memory::capture(cx)
+}
+
+fn pod_section(cx: &Capture, request: &CheckpointRequest) -> resource::Result<PodSection> {
+    let what = || "read the pod's clocks".to_string();
+    let mut record = request.record.clone();
+    let host = nix::sys::utsname::uname().doing(|| "read the pod's host name".into())?;
+    record.hostname = host.nodename().to_string_lossy().into_owned();
+    record.domainname = host.domainname().to_string_lossy().into_owned();
+    let offsets = cx.proc.read_text(&format!("{}/timens_offsets", request.init_pid)).unwrap_or_default();
+    let offset = |name: &str| {
+        let line = offsets.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0 0");
+        let numbers: Vec<i64> = line.split_ascii_whitespace().filter_map(|n| n.parse().ok()).collect();
+        numbers.first().copied().unwrap_or(0) * 1_000_000_000 + numbers.get(1).copied().unwrap_or(0)
+    };
+    let now = |clock| nix::time::clock_gettime(clock).map(|t| t.tv_sec() * 1_000_000_000 + t.tv_nsec()).doing(what);
+    Ok(PodSection {
+        record,
+        monotonic: now(nix::time::ClockId::CLOCK_MONOTONIC)? + offset("monotonic"),
+        boottime: now(nix::time::ClockId::CLOCK_BOOTTIME)? + offset("boottime"),
+    })
+}
+
+/// Puts every task back as it was and lets it go.
+fn release(processes: Vec<CapturedProcess>) {
+    for mut process in processes {
+        if let Some(injector) = process.injector.take() {
+            if let Some(task) = process.tasks.iter_mut().find_map(|task| task.stopped.as_mut()) {
+                if let Err(error) = injector.remove(task) {
+                    tracing::error!("{} keeps a mapping of ours: {error}", process.title());
+                }
+            }
+        }
+        for task in process.tasks {
+            let Some(mut stopped) = task.stopped else { continue };
+            // a call that only our stop ended with EINTR is issued again; if a signal waits, EINTR is what the program must see
+            let waiting = (task.status.signals_pending | task.status.shared_pending) & !task.signal_mask != 0;
+            let interrupted = task.registers.in_syscall() && task.registers.rax as i64 == -i64::from(libc::EINTR) && !waiting;
+            let registers = if interrupted { task.registers.rewound() } else { task.registers };
+            let released = stopped
+                .set_registers(&registers)
+                .and_then(|()| stopped.set_signal_mask(task.signal_mask))
+                .and_then(|()| stopped.detach());
+            if let Err(error) = released.or_else(|error| if error.is_gone() { Ok(()) } else { Err(error) }) {
+                tracing::error!("task {} could not be released as it was: {error}", task.vtid);
+            }
+        }
+    }
+}
+
+/// Kills every process of the pod and lets the tracer's hold on them go.
+fn end(processes: Vec<CapturedProcess>) {
+    for process in &processes {
+        if !process.zombie {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process.pid), nix::sys::signal::Signal::SIGKILL);
+        }
+    }
 }

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod image;
 pub mod pod;
 pub mod proc;
+pub mod quiesce;
 pub mod resource;
 pub mod restart;
 pub mod sys;

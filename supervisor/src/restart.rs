@@ -1,20 +1,160 @@
-//! A restart from beginning to end.
+//! A restart from beginning to end. docs/restart-order.md gives the reasons for the order.
+use crate::image::{ImageReader, Manifest};
 use crate::pod::engine::{PodSection, Progress, Report, RestartRequest, SectionRequest};
+use crate::pod::init_client::InitClient;
+use crate::pod::record::Names;
+use crate::proc::Proc;
+use crate::resource::descriptor::{self, Descriptions};
+use crate::resource::{self, Context, Nascent, aio, attributes, credentials, file_object, lock, tree};
+use crate::resource::{memory, process, signal, task, timer};
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Instant;
 
-/// Why a pod could not be restarted.
+/// Why a pod could not be restarted. No process of it is left.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// This build has no engine.
-    #[error("cannot restart from {0}: this build of autopod cannot read images yet")]
-    Missing(String),
+    #[error("cannot restart from {image}: {source}")]
+    Resource { image: String, source: resource::Error },
+    #[error("cannot restart from {image}: {source}")]
+    Init { image: String, source: crate::pod::Error },
+    #[error("cannot restart from {image}: it has no section \"pod\"; it is not an image of a pod")]
+    NoPod { image: String },
+    #[error("cannot restart from {image}: names realized by the shim cannot be rebuilt yet; use `--names kernel`")]
+    ShimNames { image: String },
+}
+
+fn open(path: &Path) -> resource::Result<(ImageReader, Manifest)> {
+    Ok(ImageReader::open(path)?)
 }
 
 /// What of the image has to be known before the pod's namespaces are made.
 pub fn pod_section(request: &SectionRequest) -> Result<PodSection, Error> {
-    Err(Error::Missing(request.image.display().to_string()))
+    let image = request.image.display().to_string();
+    let fail = |source| Error::Resource { image: image.clone(), source };
+    let (_, manifest) = open(&request.image).map_err(fail)?;
+    let section = manifest.section("pod").map_err(|error| fail(error.into()))?;
+    section.ok_or_else(|| Error::NoPod { image: image.clone() })
 }
 
 /// Rebuilds the pod's processes.
-pub fn run(request: &RestartRequest, _progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
-    Err(Error::Missing(request.image.display().to_string()))
+pub fn run(request: &RestartRequest, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
+    let image = request.image.display().to_string();
+    if request.names == Names::Shim {
+        return Err(Error::ShimNames { image });
+    }
+    let begun = Instant::now();
+    let fail = |source| Error::Resource { image: image.clone(), source };
+    let init = InitClient::connect(&request.init_socket, &request.record.name)
+        .map_err(|source| Error::Init { image: image.clone(), source })?;
+    let proc = Proc::open().doing(|| "open /proc".into()).map_err(fail)?;
+    let (reader, manifest) = open(&request.image).map_err(fail)?;
+    crate::checkpoint::join(&proc, request.init_pid).map_err(fail)?;
+    crate::checkpoint::raise_descriptor_limit();
+    let bytes = std::fs::metadata(&request.image).map(|meta| meta.len()).unwrap_or(0);
+    let (pair, _) = nix::sys::socket::socketpair(
+        nix::sys::socket::AddressFamily::Unix,
+        nix::sys::socket::SockType::Datagram,
+        None,
+        nix::sys::socket::SockFlag::SOCK_CLOEXEC,
+    )
+    .doing(|| "make a socket pair".into())
+    .map_err(fail)?;
+    let mut cx = Nascent {
+        proc,
+        reader,
+        manifest,
+        processes: Vec::new(),
+        host_ids: HashMap::from([(1, request.init_pid)]),
+        kernel_names: request.names == Names::Kernel,
+        pod_name: request.record.name.clone(),
+        sender: pair,
+        descriptions: Descriptions::default(),
+        stash: HashMap::new(),
+    };
+    let mut stage = |name: &str| progress(Progress { stage: name.into(), done: 0, total: 0 });
+    let built = check(&mut cx).and_then(|records| build(&mut cx, &init, records, &mut stage));
+    match built {
+        Ok(virtual_pids) => {
+            Ok(Report { virtual_pids, bytes, total_ms: begun.elapsed().as_secs_f64() * 1e3, ..Report::default() })
+        }
+        Err(source) => {
+            tree::abandon(cx);
+            Err(fail(source))
+        }
+    }
 }
+
+/// Everything that is known of the image beside open files and pages.
+struct Records {
+    processes: Vec<process::ProcessRecord>,
+    tasks: Vec<task::TaskRecord>,
+    signals: Vec<signal::SignalRecord>,
+    timers: Vec<timer::TimerRecord>,
+    credentials: Vec<credentials::CredentialsRecord>,
+    attributes: Vec<attributes::AttributesRecord>,
+    memory: memory::Section,
+    plan: Vec<process::Step>,
+}
+
+/// Finds out whether the whole image can be restarted here, before anything is made.
+fn check(cx: &mut Nascent) -> resource::Result<Records> {
+    let descriptors: descriptor::Section = cx.section("descriptors")?;
+    descriptor::check(&descriptors)?;
+    cx.descriptions = Descriptions::new(descriptors)?;
+    let processes: Vec<process::ProcessRecord> = cx.section("processes")?;
+    let memory: memory::Section = cx.section("memory")?;
+    for record in &processes {
+        if let Some(program) = &record.program {
+            program.check(libc::O_RDONLY)?;
+        }
+    }
+    memory::check(&memory)?;
+    Ok(Records {
+        plan: process::plan(&processes)?,
+        processes,
+        tasks: cx.section("tasks")?,
+        signals: cx.section("signals")?,
+        timers: cx.section("timers")?,
+        credentials: cx.section("credentials")?,
+        attributes: cx.section("attributes")?,
+        memory,
+    })
+}
+
+fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn FnMut(&str)) -> resource::Result<Vec<i32>> {
+    stage("building processes");
+    let objects: Vec<OwnedFd> = memory::shared::restore(&records.memory.objects, cx)?;
+    tree::grow(cx, init, &records.processes, &records.plan, &records.memory, &objects)?;
+    drop(objects);
+    tree::add_threads(cx, &records.processes, &records.tasks)?;
+    tree::set_groups(cx, &records.processes)?;
+    task::restore(&records.tasks, cx)?;
+
+    stage("opening files");
+    aio::restore(cx)?;
+    descriptor::restore(cx)?;
+    descriptor::settle(cx)?;
+    file_object::finish(cx)?;
+    attributes::restore(&records.attributes, cx)?;
+    lock::restore(cx)?;
+
+    stage("restoring state");
+    timer::restore(&records.timers, cx)?;
+    tree::end_zombies(cx, &records.processes)?;
+    signal::drain(cx)?;
+    signal::restore(&records.signals, cx)?;
+    credentials::restore(&records.credentials, cx)?;
+    attributes::restore_last(&records.attributes, cx)?;
+    task::restore_last(&records.tasks, cx)?;
+    task::restore_scheduling(&records.tasks, cx)?;
+    timer::start(&records.timers, cx)?;
+
+    // what the engine holds open would keep the pod from seeing ends of files
+    cx.descriptions = Descriptions::default();
+    cx.stash.clear();
+    tree::release(cx, &records.processes, &records.tasks)?;
+    Ok(records.processes.iter().map(|record| record.process as i32).collect())
+}
+

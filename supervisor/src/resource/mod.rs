@@ -10,7 +10,9 @@
 //! Records hold virtual ids only.
 
 pub mod aio;
+pub mod attributes;
 pub mod capture;
+pub mod credentials;
 pub mod descriptor;
 mod device;
 mod epoll;
@@ -29,10 +31,16 @@ mod timerfd;
 #[cfg(test)]
 mod transplant_tests;
 pub mod lock;
+pub mod memory;
 pub mod nascent;
 mod netlink_socket;
 mod other_socket;
+pub mod process;
+pub mod signal;
 pub mod socket;
+pub mod task;
+pub mod timer;
+pub mod tree;
 mod unix_socket;
 mod unsupported;
 

@@ -96,3 +96,28 @@ pub fn pagemap_scan(pagemap: BorrowedFd<'_>, start: u64, end: u64, out: &mut Vec
     }
     Ok(())
 }
+
+/// The populated pages by /proc/PID/pagemap itself, for kernels without PAGEMAP_SCAN (pagemap.rst of the kernel).
+pub fn pagemap_read(pagemap: BorrowedFd<'_>, start: u64, end: u64, out: &mut Vec<PageRegion>) -> io::Result<()> {
+    let mut buffer = vec![0u8; 64 * 1024];
+    let mut at = start;
+    while at < end {
+        let want = (((end - at) / 4096) as usize * 8).min(buffer.len());
+        let got = nix::sys::uio::pread(pagemap, &mut buffer[..want], (at / 4096 * 8) as i64)?;
+        if got < 8 {
+            break;
+        }
+        for word in buffer[..got].chunks_exact(8) {
+            let entry = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+            if entry >> 62 != 0 {
+                let categories = if entry >> 61 & 1 == 1 { PAGE_IS_FILE } else { 0 };
+                match out.last_mut() {
+                    Some(last) if last.end == at && last.categories == categories => last.end = at + 4096,
+                    _ => out.push(PageRegion { start: at, end: at + 4096, categories }),
+                }
+            }
+            at += 4096;
+        }
+    }
+    Ok(())
+}

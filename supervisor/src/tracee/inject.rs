@@ -239,6 +239,33 @@ impl Injector {
         }
     }
 
+    /// Has the task's process exit, and waits until it is gone.
+    pub fn exit(&self, mut task: Stopped, status: u64) -> Result<()> {
+        self.prepare(&mut task, Call::new(libc::SYS_exit_group, [status]), self.base + LONE)?;
+        super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
+        self.see_off(task.tid)
+    }
+
+    /// Has the process (virtual id `pid`) kill itself with a signal, and waits until it is gone.
+    pub fn die(&self, mut task: Stopped, pid: u32, signal: i32) -> Result<()> {
+        self.prepare(&mut task, Call::new(libc::SYS_kill, [pid.into(), signal as u64]), self.base + LONE)?;
+        task.set_signal_mask(0)?;
+        super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
+        self.see_off(task.tid)
+    }
+
+    fn see_off(&self, tid: i32) -> Result<()> {
+        let mut task = Running { tid };
+        loop {
+            match task.wait() {
+                Ok((stopped, Stop::Signal(signal))) => task = stopped.resume(signal)?,
+                Ok((stopped, _)) => task = stopped.resume(0)?,
+                Err(Error::Gone { .. }) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     fn prepare(&self, task: &mut Stopped, call: Call, rip: u64) -> Result<()> {
         let mut regs: Registers = task.registers()?;
         regs.rip = rip;

@@ -26,14 +26,11 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             !other.zombie && kcmp(other.pid, process.pid, Kcmp::Vm, 0, 0).is_ok_and(|order| order == Ordering::Equal)
         };
         if let Some(other) = cx.processes[..index].iter().find(same) {
-            section.spaces.push(AddressSpace {
-                process: process.vpid,
-                shared_with: Some(other.vpid),
-                layout: Layout::default(),
-                mappings: Vec::new(),
-                runs: Vec::new(),
+            return Err(Error::Refused {
+                object: format!("{} and {}", process.title(), other.title()),
+                reason: "they share their memory without being threads of one process (CLONE_VM)".into(),
+                way_out: "checkpoint when one of them has ended or executed a program".into(),
             });
-            continue;
         }
         section.spaces.push(space(cx, index, &mut objects)?);
         if section.vdso.is_none() {

@@ -97,3 +97,16 @@ pub struct Section {
 pub(crate) const PAGE: u64 = 4096;
 /// End of user addresses on x86-64 with four-level page tables.
 pub(crate) const TASK_SIZE: u64 = 0x7fff_ffff_f000;
+
+/// Refuses nonsense before anything is built.
+pub fn check(section: &Section) -> super::Result<()> {
+    for space in &section.spaces {
+        for map in &space.mappings {
+            let aligned = map.start % PAGE == 0 && map.end % PAGE == 0;
+            if !aligned || map.start >= map.end || map.end > TASK_SIZE {
+                return Err(super::Error::Inconsistent(format!("process {} has a mapping {:#x}-{:#x}", space.process, map.start, map.end)));
+            }
+        }
+    }
+    Ok(())
+}

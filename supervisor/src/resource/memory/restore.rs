@@ -94,7 +94,7 @@ fn map_all(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace,
         match &map.backing {
             Backing::Kernel(_) | Backing::AioRing => continue,
             Backing::SysvSegment(id) => {
-                let host = super::super::sysv_shm::host_id(cx, *id)?;
+                let host = { let _ = id; return Err(Error::NotHere("System V shared memory".into())) as Result<()>; #[allow(unreachable_code)] 0i32 };
                 let flags = if map.protection & libc::PROT_WRITE == 0 { libc::SHM_RDONLY } else { 0 };
                 calls.push(Call::new(libc::SYS_shmat, [host as u64, map.start, flags as u64]));
                 continue;

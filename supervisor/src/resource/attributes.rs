@@ -1,0 +1,167 @@
+//! The small attributes of a process: working and root directory, umask, resource limits, dumpable, subreaper, personality,
+//! transparent huge pages, OOM score.
+use super::file_object::{self, FileObject};
+use super::{Capture, Context, Error, Nascent, Result, Vpid};
+use crate::sys::process;
+use crate::tracee::Call;
+use nix::fcntl::OFlag;
+use serde::{Deserialize, Serialize};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// The attributes of a process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttributesRecord {
+    pub process: Vpid,
+    pub working_directory: FileObject,
+    /// `None` when it is that of the pod.
+    pub root: Option<FileObject>,
+    pub umask: u32,
+    /// (soft, hard) of RLIMIT_CPU (0) to RLIMIT_RTTIME (15)
+    pub limits: Vec<(u64, u64)>,
+    pub dumpable: i32,
+    pub subreaper: bool,
+    pub personality: u32,
+    pub no_huge_pages: bool,
+    pub oom_score_adjustment: i32,
+}
+
+const LIMITS: u32 = 16;
+const PR_GET_DUMPABLE: u64 = 3;
+const PR_SET_DUMPABLE: u64 = 4;
+const PR_SET_CHILD_SUBREAPER: u64 = 36;
+const PR_GET_CHILD_SUBREAPER: u64 = 37;
+const PR_SET_THP_DISABLE: u64 = 41;
+const PR_GET_THP_DISABLE: u64 = 42;
+
+pub fn capture(cx: &mut Capture) -> Result<()> {
+    let mut records = Vec::new();
+    for index in 0..cx.processes.len() {
+        if cx.processes[index].zombie {
+            continue;
+        }
+        refuse_unknown(&cx.processes[index])?;
+        let process = &cx.processes[index];
+        let (pid, title) = (process.pid, process.title());
+        let umask = process.leader().status.umask.unwrap_or(0o022);
+        let working_directory = directory(cx, pid, "cwd", &title)?.ok_or_else(|| Error::Inconsistent(format!("{title} has no directory")))?;
+        let root = directory(cx, pid, "root", &title)?;
+        let limits = (0..LIMITS).map(|kind| process::rlimit(pid, kind)).collect::<std::io::Result<Vec<_>>>();
+        let oom = cx.proc.read_text(&format!("{pid}/oom_score_adj")).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        let process = &mut cx.processes[index];
+        let at = process.write_data(0, &[0; 8])?;
+        let mut calls = [
+            Call::new(libc::SYS_prctl, [PR_GET_DUMPABLE]),
+            Call::new(libc::SYS_prctl, [PR_GET_CHILD_SUBREAPER, at]),
+            Call::new(libc::SYS_prctl, [PR_GET_THP_DISABLE, 0, 0, 0, 0]),
+            Call::new(libc::SYS_personality, [0xffff_ffff]),
+        ];
+        // prlimit(2) of another user's process needs CAP_SYS_RESOURCE; the process may always read its own
+        let mut own: Vec<Call> =
+            (0..LIMITS as u64).map(|kind| Call::new(libc::SYS_prlimit64, [0, kind, 0, at + 16 + kind * 16])).collect();
+        process.batch(&mut calls)?;
+        process.batch(&mut own)?;
+        let mut data = [0u8; 16 + 16 * LIMITS as usize];
+        process.read_data(0, &mut data)?;
+        let word = |at: usize| u64::from_le_bytes(data[at..at + 8].try_into().expect("eight bytes"));
+        let limits = limits.unwrap_or_else(|_| (0..LIMITS as usize).map(|kind| (word(16 + kind * 16), word(24 + kind * 16))).collect());
+        records.push(AttributesRecord {
+            process: process.vpid,
+            working_directory,
+            root,
+            umask,
+            limits,
+            dumpable: calls[0].ret as i32,
+            subreaper: data[..4] != [0; 4],
+            personality: calls[3].ret as u32,
+            no_huge_pages: calls[2].ret == 1,
+            oom_score_adjustment: oom,
+        });
+    }
+    cx.section("attributes", &records)
+}
+
+/// What of a process cannot be captured, and shows in its status.
+fn refuse_unknown(process: &super::CapturedProcess) -> Result<()> {
+    if process.tasks.iter().any(|task| task.status.seccomp != 0) {
+        return Err(Error::Refused {
+            object: process.title(),
+            reason: "it has a seccomp filter of its own".into(),
+            way_out: "run the program without its sandbox".into(),
+        });
+    }
+    Ok(())
+}
+
+fn directory(cx: &mut Capture, pid: i32, which: &str, title: &str) -> Result<Option<FileObject>> {
+    let what = || format!("read the {which} directory of {title}");
+    let link = cx.proc.read_link(&format!("{pid}/{which}")).doing(what)?;
+    if which == "root" && link == Path::new("/") {
+        return Ok(None);
+    }
+    let fd = cx.proc.open_file(&format!("{pid}/{which}"), OFlag::O_PATH | OFlag::O_DIRECTORY).doing(what)?;
+    file_object::capture(cx, fd.as_fd(), &link).map(Some)
+}
+
+/// Directories, umask and what needs no order.
+pub fn restore(records: &[AttributesRecord], cx: &mut Nascent) -> Result<()> {
+    for record in records {
+        let mut calls = Vec::new();
+        if let Some(root) = &record.root {
+            enter(cx, record.process, root, true)?;
+        }
+        enter(cx, record.process, &record.working_directory, false)?;
+        calls.push(Call::new(libc::SYS_umask, [record.umask.into()]));
+        calls.push(Call::new(libc::SYS_personality, [record.personality.into()]));
+        calls.push(Call::new(libc::SYS_prctl, [PR_SET_CHILD_SUBREAPER, record.subreaper.into()]));
+        calls.push(Call::new(libc::SYS_prctl, [PR_SET_THP_DISABLE, record.no_huge_pages.into(), 0, 0, 0]));
+        cx.process_mut(record.process)?.sequence("set the attributes", &mut calls)?;
+    }
+    Ok(())
+}
+
+fn enter(cx: &mut Nascent, vpid: Vpid, directory: &FileObject, as_root: bool) -> Result<()> {
+    let fd = directory.open(cx, libc::O_RDONLY | libc::O_DIRECTORY)?;
+    let sender = cx.channel_sender()?;
+    let process = cx.process_mut(vpid)?;
+    let number = super::descriptor::hand_over(process, sender.as_fd(), &[fd.as_fd()])?[0] as u64;
+    let mut calls = vec![Call::new(libc::SYS_fchdir, [number])];
+    if as_root {
+        let dot = process.write_data(0, b".\0")?;
+        calls.push(Call::new(libc::SYS_chroot, [dot]));
+    }
+    calls.push(Call::new(libc::SYS_close, [number]));
+    process.sequence("enter the directories", &mut calls)
+}
+
+/// Limits and dumpable, after the credentials: changes of user reset dumpable.
+pub fn restore_last(records: &[AttributesRecord], cx: &mut Nascent) -> Result<()> {
+    for record in records {
+        let host = cx.host_id(record.process)?;
+        let path = format!("{host}/oom_score_adj");
+        if cx.proc.read_text(&path).ok().and_then(|text| text.trim().parse().ok()) != Some(record.oom_score_adjustment) {
+            if let Err(error) = cx.proc.write(&path, record.oom_score_adjustment.to_string().as_bytes()) {
+                tracing::warn!("process {} keeps another OOM score adjustment: {error}", record.process);
+            }
+        }
+        let process = cx.process_mut(record.process)?;
+        let mut data = Vec::new();
+        let base = process.write_data(0, &[])?;
+        let mut calls = Vec::new();
+        for (kind, (soft, hard)) in record.limits.iter().enumerate() {
+            if process::rlimit(process.pid, kind as u32).is_ok_and(|here| here == (*soft, *hard)) {
+                continue;
+            }
+            calls.push(Call::new(libc::SYS_prlimit64, [0, kind as u64, base + data.len() as u64, 0]));
+            data.extend_from_slice(&soft.to_le_bytes());
+            data.extend_from_slice(&hard.to_le_bytes());
+        }
+        process.write_data(0, &data)?;
+        process.sequence("set the resource limits (a limit of this host may be lower than in the image)", &mut calls)?;
+        // 2 (suidsafe) cannot be set, and is where a change of user leaves a process
+        if record.dumpable != 2 {
+            process.call("set dumpable", libc::SYS_prctl, [PR_SET_DUMPABLE, record.dumpable as u64])?;
+        }
+    }
+    Ok(())
+}

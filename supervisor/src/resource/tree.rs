@@ -1,0 +1,307 @@
+//! Making processes and threads from the plan of [`super::process`], and letting them go.
+//!
+//! The pod's init gives one empty child, the *mother*. It gets all capabilities, the end of a socket pair over which descriptors come,
+//! and the injector's area; every process of the pod is forked from it, directly (CLONE_PARENT makes it a child of init) or not.
+use super::process::{Birth, ProcessRecord, Step};
+use super::task::TaskRecord;
+use super::{Context, Error, Nascent, NascentProcess, Result, Vpid, credentials, descriptor, memory};
+use crate::pod::init_client::InitClient;
+use crate::sys;
+use crate::tracee::{self, Call, Injector, Stopped};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// clone(2) flags of a thread.
+const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND | libc::CLONE_THREAD | libc::CLONE_SYSVSEM)
+    as u32 as u64;
+/// Where the socket sits until the descriptor table is built.
+const CHANNEL: i32 = 900;
+
+/// Processes of ours among the pod's while it grows.
+struct Grove<'a> {
+    records: &'a [ProcessRecord],
+    section: &'a memory::Section,
+    objects: &'a [OwnedFd],
+    mother: NascentProcess,
+    /// Stand-ins for dead session leaders.
+    stand_ins: Vec<NascentProcess>,
+    /// Which program a process runs by now: index of the record that has it.
+    programs: Vec<(Vpid, Option<usize>)>,
+    next_free: Vpid,
+}
+
+/// Creates every process, with its memory.
+pub fn grow(
+    cx: &mut Nascent,
+    init: &InitClient,
+    records: &[ProcessRecord],
+    plan: &[Step],
+    section: &memory::Section,
+    objects: &[OwnedFd],
+) -> Result<()> {
+    let highest = records.iter().flat_map(|r| r.tasks.iter().chain([&r.group, &r.session])).max().copied().unwrap_or(1);
+    let next_free = highest + 64;
+    let mother = mother(cx, init, next_free, section)?;
+    let programs = Vec::new();
+    let mut grove = Grove { records, section, objects, mother, stand_ins: Vec::new(), programs, next_free: next_free + 1 };
+    for step in plan {
+        grove.step(cx, step)?;
+    }
+    let Grove { mother, stand_ins, .. } = grove;
+    for process in stand_ins.into_iter().chain([mother]) {
+        end(process, 0)?;
+    }
+    Ok(())
+}
+
+fn mother(cx: &mut Nascent, init: &InitClient, vpid: Vpid, section: &memory::Section) -> Result<NascentProcess> {
+    let seed = init.seed(Some(vpid as i32)).map_err(|error| Error::NotHere(format!("the pod's init gives no process: {error}")))?;
+    let pid = seed.host_pid;
+    let what = || "prepare the first process".to_string();
+    let mut task = tracee::seize(pid, true).and_then(|task| task.stop()).doing(what)?;
+    let injector = memory::take_over(&cx.proc, &mut task, section)?;
+    let mut process = NascentProcess { vpid, pid, tasks: vec![(vpid, task)], injector, channel: CHANNEL };
+    let pair = process.write_data(0, &[0; 8])?;
+    let kind = (libc::SOCK_DGRAM | libc::SOCK_CLOEXEC) as u64;
+    process.call("make a channel", libc::SYS_socketpair, [libc::AF_UNIX as u64, kind, 0, pair])?;
+    let mut ends = [0; 8];
+    process.read_data(0, &mut ends)?;
+    let end = |at: usize| i32::from_le_bytes(ends[at..at + 4].try_into().expect("four bytes"));
+    let pidfd = sys::process::pidfd_open(pid).doing(what)?;
+    cx.sender = sys::process::pidfd_getfd(pidfd.as_fd(), end(0)).doing(what)?;
+    let mut calls = [
+        Call::new(libc::SYS_dup2, [end(4) as u64, CHANNEL as u64]),
+        Call::new(libc::SYS_close, [end(0) as u64]),
+        Call::new(libc::SYS_close, [end(4) as u64]),
+    ];
+    process.sequence("make a channel", &mut calls)?;
+    let status = cx.proc.status(pid, pid).doing(what)?;
+    credentials::keep_capabilities(&mut process, status.cap_permitted)?;
+    Ok(process)
+}
+
+impl Grove<'_> {
+    fn step(&mut self, cx: &mut Nascent, step: &Step) -> Result<()> {
+        match step {
+            Step::Leader { session } => {
+                let mut process = fork(&mut self.mother, *session, libc::CLONE_PARENT as u64, 0)?;
+                process.call("lead a session", libc::SYS_setsid, [])?;
+                cx.host_ids.entry(*session).or_insert(process.pid);
+                self.stand_ins.push(process);
+                Ok(())
+            }
+            Step::Create { index, birth } => self.create(cx, *index, *birth),
+            Step::Lead { index } => cx.process_mut(self.records[*index].process)?.call("lead a session", libc::SYS_setsid, []).map(drop),
+            Step::Build { index } => {
+                let vpid = self.records[*index].process;
+                let space = self.section.spaces.iter().find(|space| space.process == vpid);
+                let space = space.ok_or_else(|| Error::Inconsistent(format!("process {vpid} has no memory")))?;
+                let at = cx.processes.iter().position(|process| process.vpid == vpid).expect("created by an earlier step");
+                let mut process = cx.processes.remove(at);
+                let built = memory::build(cx, &mut process, space, self.section, self.objects);
+                cx.processes.insert(at, process);
+                built
+            }
+        }
+    }
+
+    fn create(&mut self, cx: &mut Nascent, index: usize, birth: Birth) -> Result<()> {
+        let record = &self.records[index];
+        if record.parent == 1 && record.exit_status.is_some() {
+            // init would have reaped it long ago
+            return Ok(());
+        }
+        let parent_flag = libc::CLONE_PARENT as u64;
+        let (process, program) = match birth {
+            Birth::Seed => (fork(&mut self.mother, record.process, parent_flag, 0)?, None),
+            Birth::Fork { .. } => {
+                let program = self.program_of(record.parent);
+                (fork(cx.process_mut(record.parent)?, record.process, 0, record.exit_signal as u64)?, program)
+            }
+            Birth::Orphan { from } => {
+                if let Some(stand_in) = self.stand_ins.iter_mut().find(|process| process.vpid == from) {
+                    (fork(stand_in, record.process, parent_flag, 0)?, None)
+                } else {
+                    let program = self.program_of(from);
+                    let child_of_init = self.records.iter().any(|other| other.process == from && other.parent == 1);
+                    let source = cx.process_mut(from)?;
+                    if child_of_init {
+                        (fork(source, record.process, parent_flag, 0)?, program)
+                    } else {
+                        let mut between = fork(source, self.next_free, 0, 0)?;
+                        self.next_free += 1;
+                        let process = fork(&mut between, record.process, 0, libc::SIGCHLD as u64)?;
+                        let number = between.vpid;
+                        end(between, 0)?;
+                        let all = libc::__WALL as u64;
+                        cx.process_mut(from)?.call("reap a helper", libc::SYS_wait4, [u64::from(number), 0, all, 0])?;
+                        (process, program)
+                    }
+                }
+            }
+        };
+        cx.host_ids.insert(record.process, process.pid);
+        cx.processes.push(process);
+        let same = match (&record.program, program) {
+            (Some(wanted), Some(other)) => self.records[other].program.as_ref() == Some(wanted),
+            (None, _) => true,
+            _ => false,
+        };
+        if !same {
+            self.exec(cx, index)?;
+        }
+        self.programs.push((record.process, if record.program.is_some() { Some(index) } else { program }));
+        Ok(())
+    }
+
+    fn program_of(&self, vpid: Vpid) -> Option<usize> {
+        self.programs.iter().find(|(known, _)| *known == vpid).and_then(|(_, program)| *program)
+    }
+
+    /// Has a process execute its program file, so that /proc/PID/exe is real; it is stopped before its first instruction.
+    fn exec(&self, cx: &mut Nascent, index: usize) -> Result<()> {
+        let record = &self.records[index];
+        let Some(program) = &record.program else { return Ok(()) };
+        let fd = program.open(cx, libc::O_RDONLY)?;
+        let sender = cx.channel_sender()?;
+        let at = cx.processes.iter().position(|process| process.vpid == record.process).expect("just created");
+        let mut process = cx.processes.remove(at);
+        let what = || format!("execute {} as process {}", record.name, record.process);
+        let number = descriptor::hand_over(&mut process, sender.as_fd(), &[fd.as_fd()])?[0];
+        let base = process.injector.data(0);
+        let mut data = Vec::new();
+        // an empty path; argv = { "autopod", NULL }; envp = { NULL }
+        for word in [0, base + 32, 0, 0] {
+            data.extend_from_slice(&u64::to_le_bytes(word));
+        }
+        data.extend_from_slice(b"autopod\0");
+        process.write_data(0, &data)?;
+        let injector = process.injector.clone();
+        let (_, task) = &mut process.tasks[0];
+        injector.exec(task, number, base, base + 8, base + 16, libc::AT_EMPTY_PATH).doing(what)?;
+        process.injector = memory::take_over(&cx.proc, task, self.section)?;
+        process.call("close the program file", libc::SYS_close, [number as u64])?;
+        cx.processes.insert(at, process);
+        Ok(())
+    }
+}
+
+/// Forks a process with a given virtual id.
+fn fork(from: &mut NascentProcess, vpid: Vpid, flags: u64, exit_signal: u64) -> Result<NascentProcess> {
+    let task = clone(from, vpid, flags, exit_signal)?;
+    Ok(NascentProcess { vpid, pid: task.tid(), tasks: vec![(vpid, task)], injector: from.injector.clone(), channel: from.channel })
+}
+
+/// clone3(2) with set_tid in a process; the new task is stopped before its first instruction.
+fn clone(from: &mut NascentProcess, vpid: Vpid, flags: u64, exit_signal: u64) -> Result<Stopped> {
+    let at = from.injector.data(0);
+    let mut arguments = Vec::with_capacity(96);
+    for word in [flags, 0, 0, 0, exit_signal, 0, 0, 0, at + 88, 1, 0] {
+        arguments.extend_from_slice(&word.to_le_bytes());
+    }
+    arguments.extend_from_slice(&u64::from(vpid).to_le_bytes());
+    from.write_data(0, &arguments)?;
+    let injector: Injector = from.injector.clone();
+    injector.create_task(&mut from.tasks[0].1, libc::SYS_clone3, [at, 88]).doing(|| format!("create task {vpid}"))
+}
+
+/// Has a process of ours exit.
+fn end(process: NascentProcess, status: u64) -> Result<()> {
+    let vpid = process.vpid;
+    let (_, task) = process.tasks.into_iter().next().expect("a process has a task");
+    process.injector.exit(task, status).doing(|| format!("end process {vpid}"))
+}
+
+/// Creates the threads beside the leaders.
+pub fn add_threads(cx: &mut Nascent, records: &[ProcessRecord], _tasks: &[TaskRecord]) -> Result<()> {
+    for record in records.iter().filter(|record| record.exit_status.is_none()) {
+        for vtid in &record.tasks[1..] {
+            let process = cx.process_mut(record.process)?;
+            let task = clone(process, *vtid, THREAD, 0)?;
+            let tid = task.tid();
+            process.tasks.push((*vtid, task));
+            cx.host_ids.insert(*vtid, tid);
+        }
+    }
+    Ok(())
+}
+
+/// Process groups: leaders first; a group whose leader is gone gets one for the moment.
+pub fn set_groups(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
+    let there: Vec<&ProcessRecord> = records.iter().filter(|r| cx.processes.iter().any(|p| p.vpid == r.process)).collect();
+    for record in there.iter().filter(|r| r.group == r.process && r.session != r.process) {
+        cx.process_mut(record.process)?.call("lead a process group", libc::SYS_setpgid, [0, 0])?;
+    }
+    let mut helpers = Vec::new();
+    for record in there.iter().filter(|r| r.group != 0 && r.group != r.process && r.session != r.process) {
+        let lives = there.iter().any(|other| other.process == record.group);
+        if !lives && !helpers.iter().any(|(_, helper): &(Vpid, NascentProcess)| helper.vpid == record.group) {
+            let mut helper = fork(cx.process_mut(record.process)?, record.group, 0, 0)?;
+            helper.call("lead a process group", libc::SYS_setpgid, [0, 0])?;
+            cx.host_ids.entry(record.group).or_insert(helper.pid);
+            helpers.push((record.process, helper));
+        }
+        cx.process_mut(record.process)?.call("join the process group", libc::SYS_setpgid, [0, record.group.into()])?;
+    }
+    for (parent, helper) in helpers {
+        let number = helper.vpid;
+        end(helper, 0)?;
+        cx.process_mut(parent)?.call("reap a helper", libc::SYS_wait4, [number.into(), 0, libc::__WALL as u64, 0])?;
+    }
+    Ok(())
+}
+
+/// Zombies die as they died: their parents have yet to wait for them.
+pub fn end_zombies(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
+    for record in records {
+        let Some(status) = record.exit_status else { continue };
+        let Some(at) = cx.processes.iter().position(|process| process.vpid == record.process) else { continue };
+        let mut process = cx.processes.remove(at);
+        let mut name = record.name.clone().into_bytes();
+        name.truncate(15);
+        name.push(0);
+        let name_at = process.write_data(0, &name)?;
+        process.call("name a zombie", libc::SYS_prctl, [15, name_at])?;
+        if libc::WIFSIGNALED(status) {
+            let none = process.write_data(16, &[0; 16])?;
+            let mut calls = [Call::new(libc::SYS_prlimit64, [0, libc::RLIMIT_CORE as u64, none, 0])];
+            process.sequence("forbid a core dump", &mut calls)?;
+            let (_, task) = process.tasks.remove(0);
+            let signal = libc::WTERMSIG(status);
+            process.injector.die(task, process.vpid, signal).doing(|| format!("end zombie {}", record.process))?;
+        } else {
+            end(process, libc::WEXITSTATUS(status) as u64)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets the registers of every task, and lets all go.
+pub fn release(cx: &mut Nascent, records: &[ProcessRecord], tasks: &[TaskRecord]) -> Result<()> {
+    for process in &mut cx.processes {
+        let channel = process.channel as u64;
+        process.call("close the channel", libc::SYS_close, [channel])?;
+        let vpid = process.vpid;
+        let injector = process.injector.clone();
+        injector.remove(&mut process.tasks[0].1).doing(|| format!("clear our traces from process {vpid}"))?;
+    }
+    super::task::restore_registers(tasks, cx)?;
+    for process in &mut cx.processes {
+        let stopped = records.iter().find(|record| record.process == process.vpid).and_then(|record| record.stopped);
+        if stopped.is_some() {
+            sys::process::tgkill(process.pid, process.pid, libc::SIGSTOP).doing(|| format!("stop process {}", process.vpid))?;
+        }
+    }
+    for process in std::mem::take(&mut cx.processes) {
+        for (vtid, task) in process.tasks {
+            task.detach().doing(|| format!("release task {vtid}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Kills what was built: the tasks die with their tracer's options, at once.
+pub fn abandon(cx: Nascent) {
+    for process in &cx.processes {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process.pid), nix::sys::signal::Signal::SIGKILL);
+    }
+}
