@@ -1,6 +1,6 @@
 //! A checkpoint from beginning to end: join the pod's namespaces, stop every task, read everything, seal the image, and let the pod
 //! go on or end it.
-use crate::image::{ImageWriter, ManifestBuilder};
+use crate::image::{ImageWriter, Key, KeyError, ManifestBuilder};
 use crate::pod::engine::{CheckpointRequest, PodSection, Progress, Report, Tcp};
 use crate::pod::record::Names;
 use crate::proc::Proc;
@@ -23,6 +23,8 @@ pub enum Error {
     Quiesce { pod: String, source: quiesce::Error },
     #[error("cannot checkpoint pod \"{pod}\": {source}")]
     Resource { pod: String, source: resource::Error },
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error("cannot checkpoint pod \"{pod}\": its names are realized by the shim, which the engine cannot rebuild yet; make the pod with `--names kernel`")]
     ShimNames { pod: String },
 }
@@ -37,7 +39,11 @@ pub fn run(request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> R
     let fail = |source| Error::Resource { pod: pod.clone(), source };
     let proc = Proc::open().doing(|| "open /proc".into()).map_err(fail)?;
     // opened before the pod's mount namespace is joined, where the path may lead elsewhere
-    let writer = open_image(request).map_err(fail)?;
+    let key = match &request.key {
+        Some(path) => Key::load_or_create_at(path),
+        None => Key::load_or_create(),
+    };
+    let writer = ImageWriter::create(&request.image, &key?, request.compress).map_err(|error| fail(error.into()))?;
     join(&proc, request.init_pid).map_err(fail)?;
     raise_descriptor_limit();
 
@@ -60,7 +66,7 @@ pub fn run(request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> R
         leave_running: request.leave_running,
         pod_name: pod.clone(),
         writer,
-        manifest: ManifestBuilder::default(),
+        manifest: ManifestBuilder::new(),
         stash: HashMap::new(),
     };
     let captured = read_tasks(&mut cx, stopped, request.init_pid).and_then(|()| capture(&mut cx, request, progress));
@@ -71,27 +77,22 @@ pub fn run(request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> R
         captured.map_err(fail)?;
         report.stopped_ms = stopped_at.elapsed().as_secs_f64() * 1e3;
         progress(Progress { stage: "writing".into(), done: 0, total: 0 });
-        report.bytes = cx.writer.finish(cx.manifest).map_err(|error| fail(error.into()))?;
+        report.bytes = cx.writer.finish(cx.manifest).map_err(|error| fail(error.into()))?.bytes;
     } else {
         progress(Progress { stage: "writing".into(), done: 0, total: 0 });
-        let manifest = std::mem::take(&mut cx.manifest);
-        match cx.writer.finish(manifest) {
-            Ok(bytes) => report.bytes = bytes,
+        match cx.writer.finish(cx.manifest) {
+            Ok(summary) => report.bytes = summary.bytes,
             Err(error) => {
                 release(cx.processes);
                 return Err(fail(error.into()));
             }
         }
-        resource::socket::silence(&mut cx);
+        resource::socket::silence(&cx.stash);
         end(cx.processes);
         report.stopped_ms = stopped_at.elapsed().as_secs_f64() * 1e3;
     }
     report.total_ms = begun.elapsed().as_secs_f64() * 1e3;
     Ok(report)
-}
-
-fn open_image(request: &CheckpointRequest) -> resource::Result<ImageWriter> {
-    Ok(ImageWriter::create(&request.image)?)
 }
 
 /// Joins those namespaces of `init` that differ from ours, except the pid namespace.

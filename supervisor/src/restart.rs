@@ -1,5 +1,5 @@
 //! A restart from beginning to end. docs/restart-order.md gives the reasons for the order.
-use crate::image::{ImageReader, Manifest};
+use crate::image::{ImageReader, Key, KeyError};
 use crate::pod::engine::{PodSection, Progress, Report, RestartRequest, SectionRequest};
 use crate::pod::init_client::InitClient;
 use crate::pod::record::Names;
@@ -19,22 +19,27 @@ pub enum Error {
     Resource { image: String, source: resource::Error },
     #[error("cannot restart from {image}: {source}")]
     Init { image: String, source: crate::pod::Error },
+    #[error(transparent)]
+    Image(crate::image::Error),
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error("cannot restart from {image}: it has no section \"pod\"; it is not an image of a pod")]
     NoPod { image: String },
     #[error("cannot restart from {image}: names realized by the shim cannot be rebuilt yet; use `--names kernel`")]
     ShimNames { image: String },
 }
 
-fn open(path: &Path) -> resource::Result<(ImageReader, Manifest)> {
-    Ok(ImageReader::open(path)?)
+fn open(path: &Path, key: Option<&Path>) -> Result<ImageReader, Error> {
+    let key = key.map_or_else(Key::load, Key::load_from)?;
+    ImageReader::open(path, &key).map_err(Error::Image)
 }
 
 /// What of the image has to be known before the pod's namespaces are made.
 pub fn pod_section(request: &SectionRequest) -> Result<PodSection, Error> {
     let image = request.image.display().to_string();
     let fail = |source| Error::Resource { image: image.clone(), source };
-    let (_, manifest) = open(&request.image).map_err(fail)?;
-    let section = manifest.section("pod").map_err(|error| fail(error.into()))?;
+    let reader = open(&request.image, request.key.as_deref())?;
+    let section = reader.manifest().section("pod").map_err(|error| fail(error.into()))?;
     section.ok_or_else(|| Error::NoPod { image: image.clone() })
 }
 
@@ -49,7 +54,7 @@ pub fn run(request: &RestartRequest, progress: &mut dyn FnMut(Progress)) -> Resu
     let init = InitClient::connect(&request.init_socket, &request.record.name)
         .map_err(|source| Error::Init { image: image.clone(), source })?;
     let proc = Proc::open().doing(|| "open /proc".into()).map_err(fail)?;
-    let (reader, manifest) = open(&request.image).map_err(fail)?;
+    let reader = open(&request.image, request.key.as_deref())?;
     crate::checkpoint::join(&proc, request.init_pid).map_err(fail)?;
     crate::checkpoint::raise_descriptor_limit();
     let bytes = std::fs::metadata(&request.image).map(|meta| meta.len()).unwrap_or(0);
@@ -64,7 +69,6 @@ pub fn run(request: &RestartRequest, progress: &mut dyn FnMut(Progress)) -> Resu
     let mut cx = Nascent {
         proc,
         reader,
-        manifest,
         processes: Vec::new(),
         host_ids: HashMap::from([(1, request.init_pid)]),
         kernel_names: request.names == Names::Kernel,

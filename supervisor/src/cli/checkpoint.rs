@@ -2,7 +2,8 @@ use super::progress::Bar;
 use super::{Context, table};
 use crate::pod::client::Client;
 use crate::pod::control::{Answer, Request};
-use crate::pod::engine::{Compress, Report, Tcp};
+use crate::image::Compression;
+use crate::pod::engine::{Report, Tcp};
 use crate::pod::{Error, registry};
 use anyhow::{Context as _, bail};
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ pub(super) struct Args {
     leave_running: bool,
     /// How to store memory
     #[arg(long, value_enum, default_value_t)]
-    compress: Compress,
+    compress: Compression,
     /// What to do about TCP connections to the outside
     #[arg(long, value_enum, default_value_t)]
     tcp: Tcp,

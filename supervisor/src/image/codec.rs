@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
     #[default]
+    /// As it is: fastest.
     None,
+    /// LZ4.
     Lz4,
+    /// Zstandard.
     Zstd,
 }
 

@@ -1,5 +1,6 @@
 //! The control socket's language, documented for others in docs/control-socket.md: newline-delimited JSON.
-use super::engine::{Compress, Progress, Report, Tcp};
+use crate::image::Compression;
+use super::engine::{Progress, Report, Tcp};
 use super::init_protocol::Exit;
 use super::members::Member;
 use super::record::{Names, NamesChoice, PodRecord};
@@ -74,7 +75,7 @@ pub enum Request {
         leave_running: bool,
         /// How to store memory.
         #[serde(default)]
-        compress: Compress,
+        compress: Compression,
         /// What to do about connections to the outside.
         #[serde(default)]
         tcp: Tcp,

@@ -2,21 +2,9 @@
 //! process per operation, writes one JSON request to its standard input, and reads JSON lines: progress, then the outcome.
 use super::namespaces::ClockOffsets;
 use super::record::{Names, PodRecord};
+use crate::image::Compression;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-
-/// How page runs are stored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Compress {
-    /// As they are: fastest.
-    #[default]
-    None,
-    /// LZ4.
-    Lz4,
-    /// Zstandard.
-    Zstd,
-}
 
 /// What to do about TCP connections whose other end is outside the pod.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -43,7 +31,7 @@ pub struct CheckpointRequest {
     /// Whether the pod shall run on; else all its processes are killed once the image is on disk.
     pub leave_running: bool,
     /// How to store page runs.
-    pub compress: Compress,
+    pub compress: Compression,
     /// What to do about connections to the outside.
     pub tcp: Tcp,
     /// The key file; the user's default one if none.

@@ -1,6 +1,7 @@
 //! What the supervisor does about each request.
 use super::control::{Answer, Request, Spawn, Spawned, Stats, Status};
-use super::engine::{CheckpointRequest, Compress, RestartRequest, SectionRequest, Tcp};
+use crate::image::Compression;
+use super::engine::{CheckpointRequest, RestartRequest, SectionRequest, Tcp};
 use super::engine_run::{self, EngineRun, Task};
 use super::init_client::InitClient;
 use super::init_protocol;
@@ -205,7 +206,7 @@ impl Supervisor {
         client: u64,
         image: PathBuf,
         leave_running: bool,
-        compress: Compress,
+        compress: Compression,
         tcp: Tcp,
         key: Option<PathBuf>,
     ) -> Result<(), Error> {

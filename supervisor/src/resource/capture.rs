@@ -96,6 +96,9 @@ pub enum OutsideConnections {
     Close,
 }
 
+/// What resources remember, each under keys of its own.
+pub type Stash = HashMap<String, Box<dyn Any>>;
+
 /// A checkpoint under way.
 pub struct Capture {
     /// The host's /proc.
@@ -115,7 +118,7 @@ pub struct Capture {
     pub writer: ImageWriter,
     pub manifest: ManifestBuilder,
     /// Things that resources remember from one capture function to the next, by a key of their own choice.
-    pub stash: HashMap<String, Box<dyn Any>>,
+    pub stash: Stash,
 }
 
 impl Capture {

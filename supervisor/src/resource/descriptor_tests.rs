@@ -39,11 +39,9 @@ fn key_beside(image: &std::path::Path) -> Key {
 pub(crate) fn nascent(capture: Capture, image: &std::path::Path, descriptions: Vec<DescriptionRecord>) -> Nascent {
     capture.writer.finish(capture.manifest).unwrap();
     let reader = ImageReader::open(image, &key_beside(image)).unwrap();
-    let manifest = reader.manifest().clone();
     Nascent {
         proc: capture.proc,
         reader,
-        manifest,
         processes: Vec::new(),
         host_ids: capture.virtual_ids.iter().map(|(host, vpid)| (*vpid, *host)).collect(),
         kernel_names: false,
@@ -63,7 +61,7 @@ pub(crate) fn round_trip(fds: Vec<OwnedFd>, between: impl FnOnce()) -> Vec<Owned
     let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
     let (ids, descriptions) = capture_own(&mut cx, &borrowed).unwrap();
     drop(borrowed);
-    super::super::socket::silence(&mut cx);
+    super::super::socket::silence(&cx.stash);
     drop(fds);
     between();
     let mut cx = nascent(cx, &image, descriptions);

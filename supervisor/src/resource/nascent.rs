@@ -1,7 +1,7 @@
 //! What restore functions work with: a pod under construction.
 use super::descriptor::{Description, Descriptions};
 use super::{Context, Error, Result, Vpid};
-use crate::image::{ImageReader, Manifest, RunRef};
+use crate::image::{ImageReader, RunRef};
 use crate::proc::Proc;
 use crate::tracee::{Call, Injector, Stopped};
 use std::any::Any;
@@ -66,7 +66,6 @@ pub struct Nascent {
     /// The host's /proc.
     pub proc: Proc,
     pub reader: ImageReader,
-    pub manifest: Manifest,
     /// Parents before children.
     pub processes: Vec<NascentProcess>,
     /// Virtual to host id of every process and task that exists by now.
@@ -82,7 +81,7 @@ pub struct Nascent {
 
 impl Nascent {
     pub fn section<T: serde::de::DeserializeOwned + Default>(&self, name: &str) -> Result<T> {
-        Ok(self.manifest.section(name)?.unwrap_or_default())
+        Ok(self.reader.manifest().section(name)?.unwrap_or_default())
     }
 
     /// Bulk data that capture stored with `blob`.

@@ -187,37 +187,39 @@ impl Planner<'_> {
 
     fn create(&mut self, index: usize, birth: Birth) -> Result<()> {
         let record = &self.records[index];
+        let (process, session_here, lives) = (record.process, record.session, record.exit_status.is_none());
         self.steps.push(Step::Create { index, birth });
         let born = self.birth_session(index);
         let children = self.children(index);
         let leads = self.leads(index);
         let early = |planner: &Self, child: usize| {
-            leads && planner.birth_session(child).is_some_and(|session| session != record.process)
+            leads && planner.birth_session(child).is_some_and(|session| session != process)
         };
-        for child in children.iter().filter(|child| early(self, **child)) {
-            if self.birth_session(*child) != born {
+        let (before, after): (Vec<usize>, Vec<usize>) = children.into_iter().partition(|child| early(self, *child));
+        for child in before {
+            if self.birth_session(child) != born {
                 return Err(Error::Inconsistent(format!(
                     "process {} must be born in session {:?}, but its parent {} never was there",
-                    self.records[*child].process,
-                    self.birth_session(*child),
-                    record.process
+                    self.records[child].process,
+                    self.birth_session(child),
+                    process
                 )));
             }
-            self.create(*child, Birth::Fork { early: true })?;
+            self.create(child, Birth::Fork { early: true })?;
         }
         if leads {
             self.steps.push(Step::Lead { index });
         }
         self.created[index] = true;
-        if record.exit_status.is_none() {
+        if lives {
             self.steps.push(Step::Build { index });
         }
-        for child in children.into_iter().filter(|child| !early(self, *child)) {
+        for child in after {
             let wanted = self.birth_session(child);
-            if wanted.is_some_and(|session| session != record.session) {
+            if wanted.is_some_and(|session| session != session_here) {
                 return Err(Error::Inconsistent(format!(
                     "process {} is in session {}, its parent {} in session {}",
-                    self.records[child].process, self.records[child].session, record.process, record.session
+                    self.records[child].process, self.records[child].session, process, session_here
                 )));
             }
             self.create(child, Birth::Fork { early: false })?;

@@ -3,7 +3,7 @@
 //! A POSIX timer has an id that programs keep. /proc/PID/timers lists ids, clocks and whom they notify; values are asked inside the
 //! process. Since Linux 6.16 PR_TIMER_CREATE_RESTORE_IDS creates a timer under a given id; before, ids are given out in order, so
 //! timers are created and deleted until the right one comes.
-use super::{Capture, Context, Error, Nascent, Result, Vpid};
+use super::{Capture, Error, Nascent, Result, Vpid};
 use crate::tracee::Call;
 use serde::{Deserialize, Serialize};
 

@@ -89,7 +89,7 @@ fn transplant(first: i32, anew: bool) {
     cx.leave_running = !anew;
     let captured = descriptor::capture(&mut cx);
     if anew && captured.is_ok() {
-        super::socket::silence(&mut cx);
+        super::socket::silence(&cx.stash);
     }
     let (ours, theirs) = nix::sys::socket::socketpair(
         nix::sys::socket::AddressFamily::Unix,

@@ -4,6 +4,7 @@ use super::stream::{self, Content, Stream};
 use crate::proc::diag::InetEntry;
 use crate::resource::descriptor::{InFlight, Seen};
 use crate::resource::socket::options::Family;
+use crate::resource::capture::Stash;
 use crate::resource::{Capture, Context, Result};
 use crate::sys::socket;
 use serde::{Deserialize, Serialize};
@@ -189,8 +190,8 @@ pub(super) fn keep(fds: Vec<OwnedFd>, cx: &mut Capture) {
 
 /// Makes the connections of a pod vanish with it: closed with SO_LINGER at zero they leave no TIME_WAIT that would keep
 /// their addresses from a restart, and no end that still sends. To be called when the image is complete, before the pod is killed.
-pub(crate) fn silence(cx: &mut Capture) {
-    let Some(fds) = cx.stash.get(KEY).and_then(|any| any.downcast_ref::<Vec<OwnedFd>>()) else { return };
+pub(crate) fn silence(stash: &Stash) {
+    let Some(fds) = stash.get(KEY).and_then(|any| any.downcast_ref::<Vec<OwnedFd>>()) else { return };
     for fd in fds {
         let now = [1i32.to_ne_bytes(), 0i32.to_ne_bytes()].concat();
         let _ = socket::set_option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_LINGER, &now);

@@ -94,9 +94,9 @@ fn map_all(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace,
         match &map.backing {
             Backing::Kernel(_) | Backing::AioRing => continue,
             Backing::SysvSegment(id) => {
-                let host = { let _ = id; return Err(Error::NotHere("System V shared memory".into())) as Result<()>; #[allow(unreachable_code)] 0i32 };
+                // segments keep their ids
                 let flags = if map.protection & libc::PROT_WRITE == 0 { libc::SHM_RDONLY } else { 0 };
-                calls.push(Call::new(libc::SYS_shmat, [host as u64, map.start, flags as u64]));
+                calls.push(Call::new(libc::SYS_shmat, [u64::from(*id), map.start, flags as u64]));
                 continue;
             }
             _ => {}

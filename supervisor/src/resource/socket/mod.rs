@@ -2,6 +2,7 @@
 pub mod options;
 pub(crate) mod put_back;
 
+use super::capture::Stash;
 use super::{Capture, Context, Error, Nascent, Result};
 use crate::image::RunRef;
 use crate::proc::diag::{InetEntry, UnixEntry, inet_sockets};
@@ -109,6 +110,6 @@ pub(super) fn conclude(
 }
 
 /// Makes the connections of a pod vanish with it. To be called when the image is complete, right before the pod is killed.
-pub fn silence(cx: &mut Capture) {
-    super::inet_socket::silence(cx);
+pub fn silence(stash: &Stash) {
+    super::inet_socket::silence(stash);
 }
