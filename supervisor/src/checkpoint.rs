@@ -257,11 +257,17 @@ fn release(processes: Vec<CapturedProcess>) {
     }
 }
 
-/// Kills every process of the pod and lets the tracer's hold on them go.
+/// Kills every process of the pod and takes the ends of its tasks, which their parents see only when their tracer has.
 fn end(processes: Vec<CapturedProcess>) {
-    for process in &processes {
-        if !process.zombie {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process.pid), nix::sys::signal::Signal::SIGKILL);
+    for process in processes.iter().filter(|process| !process.zombie) {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process.pid), nix::sys::signal::Signal::SIGKILL);
+    }
+    for process in processes {
+        // the leader's end can be had only after that of its threads
+        for task in process.tasks.into_iter().rev() {
+            if let Some(stopped) = task.stopped {
+                stopped.await_end();
+            }
         }
     }
 }

@@ -299,9 +299,13 @@ pub fn release(cx: &mut Nascent, records: &[ProcessRecord], tasks: &[TaskRecord]
     Ok(())
 }
 
-/// Kills what was built: the tasks die with their tracer's options, at once.
+/// Kills everything that was built, also what no record tells of yet, and takes the ends: nobody else can while we trace.
 pub fn abandon(cx: Nascent) {
-    for process in &cx.processes {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process.pid), nix::sys::signal::Signal::SIGKILL);
+    let own = crate::sys::process::own_pid();
+    for pid in cx.proc.numbers(".").unwrap_or_default() {
+        if cx.proc.status(pid, pid).is_ok_and(|status| status.tracer == own) {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        }
     }
+    crate::tracee::await_all_ends();
 }

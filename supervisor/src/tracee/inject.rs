@@ -173,7 +173,7 @@ impl Injector {
             regs.orig_rax = u64::MAX;
             task.set_registers(&regs)?;
             super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
-            self.wait_trap(task, self.base + DONE + 1)?;
+            self.wait_trap(task, &[self.base + DONE + 1])?;
             task.read(self.base + CALLS, &mut image)?;
             for (call, raw) in chunk.iter_mut().zip(image.chunks_exact(size_of::<Call>())) {
                 call.ret = i64::from_le_bytes(raw[56..64].try_into().expect("eight bytes"));
@@ -279,20 +279,25 @@ impl Injector {
     fn through_gate(&self, task: &mut Stopped, call: Call) -> Result<i64> {
         self.prepare(task, call, self.gate)?;
         task.step()?;
-        self.wait_trap(task, self.gate + 2)?;
+        // from a stop inside a call (PTRACE_EVENT_EXEC) the first step only leaves that call, and puts its result into rax
+        if self.wait_trap(task, &[self.gate, self.gate + 2])? == self.gate {
+            self.prepare(task, call, self.gate)?;
+            task.step()?;
+            self.wait_trap(task, &[self.gate + 2])?;
+        }
         let call = Call { ret: task.registers()?.rax as i64, ..call };
         call.result().map_err(|source| Error::Call { tid: task.tid, nr: call.nr, source })
     }
 
-    /// Waits until the task traps with `rip` there, letting pass the stops that have nothing to do with us.
-    fn wait_trap(&self, task: &mut Stopped, rip: u64) -> Result<()> {
+    /// Waits until the task traps at one of these addresses, letting pass the stops that have nothing to do with us.
+    fn wait_trap(&self, task: &mut Stopped, expected: &[u64]) -> Result<u64> {
         loop {
             let status = wait(task.tid)?;
             let event = status >> 16;
             let signal = libc::WSTOPSIG(status);
             let at = task.registers()?.rip;
             match (event, signal) {
-                (0, libc::SIGTRAP) if at == rip => return Ok(()),
+                (0, libc::SIGTRAP) if expected.contains(&at) => return Ok(at),
                 // an interrupt or a group stop that was still due
                 (libc::PTRACE_EVENT_STOP, _) => {
                     super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;

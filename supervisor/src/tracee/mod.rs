@@ -119,6 +119,11 @@ fn wait(tid: i32) -> Result<i32> {
     }
 }
 
+/// Waits until no task that we trace is left; all must have been killed.
+pub fn await_all_ends() {
+    while !matches!(wait(-1), Err(Error::Ptrace { .. })) {}
+}
+
 impl Running {
     pub fn tid(&self) -> i32 {
         self.tid
@@ -224,6 +229,11 @@ impl Stopped {
 
     fn step(&mut self) -> Result<()> {
         ptrace("step", libc::PTRACE_SINGLESTEP, self.tid, 0, 0).map(drop)
+    }
+
+    /// Waits for a task that has been killed to end. Its parent is told only when the tracer knows.
+    pub fn await_end(self) {
+        while wait(self.tid).is_ok() {}
     }
 
     /// Lets the task go.
