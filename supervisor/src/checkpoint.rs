@@ -166,15 +166,17 @@ fn read_process(cx: &mut Capture, stopped: StoppedProcess) -> resource::Result<C
     cx.virtual_ids.entry(host_group).or_insert(group);
     cx.virtual_ids.entry(host_session).or_insert(session);
     let zombie = tasks.iter().all(|task| task.stopped.is_none());
+    let handle = tasks.iter().find(|task| task.stopped.is_some()).map_or(pid, |task| task.tid);
     let mut process = CapturedProcess {
         pid,
+        handle,
         vpid,
         parent: 1,
         group,
         session,
-        pidfd: sys::process::pidfd_open(pid).doing(what)?,
+        pidfd: sys::process::pidfd_of_task(pid, handle).doing(what)?,
         tasks,
-        maps: if zombie { Vec::new() } else { cx.proc.maps(pid).doing(what)? },
+        maps: if zombie { Vec::new() } else { cx.proc.maps(handle).doing(what)? },
         zombie,
         injector: None,
     };
@@ -186,6 +188,9 @@ fn read_process(cx: &mut Capture, stopped: StoppedProcess) -> resource::Result<C
         let installed = Injector::install(task, &maps, base).doing(what);
         process.maps = maps;
         process.injector = Some(installed?);
+        for task in process.tasks.iter_mut().filter_map(|task| task.stopped.as_mut()) {
+            Injector::hold_signals(task).doing(what)?;
+        }
     }
     Ok(process)
 }

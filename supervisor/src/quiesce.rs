@@ -18,6 +18,8 @@ pub enum Error {
     Traced { pid: i32, comm: String, tracer: i32 },
     #[error("not permitted to trace process {pid} ({comm}): ptrace is restricted here (kernel.yama.ptrace_scope, a seccomp filter, or another owner); run as the pod's owner or as root")]
     Forbidden { pid: i32, comm: String },
+    #[error("process {pid} ({comm}) waits in vfork(2) for a child that has neither executed a program nor ended within {seconds} s: try again when it has")]
+    Vfork { pid: i32, comm: String, seconds: u64 },
     #[error("process {pid} ({comm}) did not stop within {seconds} s: it waits in the kernel (state {state}); try again later")]
     Stuck { pid: i32, comm: String, seconds: u64, state: char },
 }
@@ -136,6 +138,9 @@ fn wait_for(proc: &Proc, waiting: Vec<(i32, Running)>, stopped: &mut HashMap<i32
         if Instant::now() > deadline {
             let (pid, task) = &waiting[0];
             let stat = proc.stat(*pid, task.tid())?;
+            if in_vfork(proc, *pid, task.tid()) {
+                return Err(Error::Vfork { pid: *pid, comm: stat.comm, seconds: PATIENCE.as_secs() });
+            }
             return Err(Error::Stuck { pid: *pid, comm: stat.comm, seconds: PATIENCE.as_secs(), state: stat.state });
         }
         std::thread::sleep(pause);
@@ -148,9 +153,7 @@ fn wait_for(proc: &Proc, waiting: Vec<(i32, Running)>, stopped: &mut HashMap<i32
 /// A parent in vfork(2) waits uninterruptibly until its child execs or exits: such a child must run on until then.
 fn free_vfork_children(proc: &Proc, waiting: &[(i32, Running)], stopped: &mut HashMap<i32, Stopped>) -> Result<(), Error> {
     for (pid, task) in waiting {
-        let in_vfork = proc.read_text(&format!("{pid}/task/{}/syscall", task.tid())).ok();
-        let number = in_vfork.as_deref().and_then(|text| text.split(' ').next()).and_then(|n| n.parse::<i64>().ok());
-        if !matches!(number, Some(libc::SYS_vfork | libc::SYS_clone | libc::SYS_clone3)) {
+        if !in_vfork(proc, *pid, task.tid()) {
             continue;
         }
         for child in proc.children(*pid)? {
@@ -163,4 +166,11 @@ fn free_vfork_children(proc: &Proc, waiting: &[(i32, Running)], stopped: &mut Ha
         }
     }
     Ok(())
+}
+
+/// Whether a task that does not stop is in a call that creates tasks.
+fn in_vfork(proc: &Proc, pid: i32, tid: i32) -> bool {
+    let call = proc.read_text(&format!("{pid}/task/{tid}/syscall")).ok();
+    let number = call.as_deref().and_then(|text| text.split(' ').next()).and_then(|n| n.parse::<i64>().ok());
+    matches!(number, Some(libc::SYS_vfork | libc::SYS_clone | libc::SYS_clone3))
 }

@@ -130,10 +130,11 @@ fn check(cx: &mut Nascent) -> resource::Result<Records> {
 fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn FnMut(&str)) -> resource::Result<Vec<i32>> {
     stage("building processes");
     let objects: Vec<OwnedFd> = memory::shared::restore(&records.memory.objects, cx)?;
-    tree::grow(cx, init, &records.processes, &records.plan, &records.memory, &objects)?;
+    let helpers = tree::grow(cx, init, &records.processes, &records.plan, &records.memory, &objects)?;
     drop(objects);
     tree::add_threads(cx, &records.processes, &records.tasks)?;
-    tree::set_groups(cx, &records.processes)?;
+    tree::set_groups(cx, &records.processes, &helpers)?;
+    helpers.end()?;
     task::restore(&records.tasks, cx)?;
 
     stage("opening files");

@@ -63,7 +63,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
     let mut records = Vec::new();
     for (index, process) in cx.processes.iter().enumerate().filter(|(_, process)| !process.zombie) {
         let shared = |other: &super::CapturedProcess| {
-            !other.zombie && kcmp(other.pid, process.pid, Kcmp::Vm, 0, 0).is_ok_and(|order| order.is_eq())
+            !other.zombie && kcmp(other.handle, process.handle, Kcmp::Vm, 0, 0).is_ok_and(|order| order.is_eq())
         };
         if !process.maps.iter().any(|map| is_ring(map.label())) || cx.processes[..index].iter().any(shared) {
             continue;

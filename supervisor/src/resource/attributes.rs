@@ -42,7 +42,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         }
         refuse_unknown(&cx.processes[index])?;
         let process = &cx.processes[index];
-        let (pid, title) = (process.pid, process.title());
+        let (pid, title) = (process.handle, process.title());
         let umask = process.leader().status.umask.unwrap_or(0o022);
         let working_directory = directory(cx, pid, "cwd", &title)?.ok_or_else(|| Error::Inconsistent(format!("{title} has no directory")))?;
         let root = directory(cx, pid, "root", &title)?;

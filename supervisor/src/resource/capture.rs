@@ -24,6 +24,8 @@ pub struct CapturedTask {
 #[derive(Debug)]
 pub struct CapturedProcess {
     pub pid: i32,
+    /// Its first live task: under this id memory and files are to be had even when the leader has ended.
+    pub handle: i32,
     pub vpid: Vpid,
     /// 1 when the parent is the pod's init.
     pub parent: Vpid,
@@ -67,7 +69,7 @@ impl CapturedProcess {
 
     /// Reads the process's memory.
     pub fn read(&self, address: u64, buffer: &mut [u8]) -> Result<()> {
-        crate::sys::memory::read(self.pid, address, buffer)
+        crate::sys::memory::read(self.handle, address, buffer)
             .doing(|| format!("read the memory of {} at {address:#x}", self.title()))
     }
 
@@ -81,7 +83,7 @@ impl CapturedProcess {
     pub fn write_data(&self, at: usize, data: &[u8]) -> Result<u64> {
         let injector = self.injector.as_ref().ok_or_else(|| Error::Inconsistent(format!("{} cannot be asked", self.title())))?;
         let address = injector.data(at);
-        crate::sys::memory::write(self.pid, address, data).doing(|| format!("write arguments into {}", self.title()))?;
+        crate::sys::memory::write(self.handle, address, data).doing(|| format!("write arguments into {}", self.title()))?;
         Ok(address)
     }
 }

@@ -251,7 +251,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             continue;
         }
         let same_table = |other: &&super::CapturedProcess| {
-            !other.zombie && kcmp(other.pid, process.pid, Kcmp::Files, 0, 0).is_ok_and(|order| order == Ordering::Equal)
+            !other.zombie && kcmp(other.handle, process.handle, Kcmp::Files, 0, 0).is_ok_and(|order| order == Ordering::Equal)
         };
         if let Some(other) = cx.processes[..index].iter().find(same_table) {
             tables.push(Table { process: process.vpid, shared_with: Some(other.vpid), descriptors: Vec::new() });
@@ -259,9 +259,9 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         }
         let mut table = Table { process: process.vpid, shared_with: None, descriptors: Vec::new() };
         for fd in
-            cx.proc.numbers(&format!("{}/fd", process.pid)).doing(|| format!("list the descriptors of {}", process.title()))?
+            cx.proc.numbers(&format!("{}/fd", process.handle)).doing(|| format!("list the descriptors of {}", process.title()))?
         {
-            let info = cx.proc.fdinfo(process.pid, fd).doing(|| format!("read descriptor {fd} of {}", process.title()))?;
+            let info = cx.proc.fdinfo(process.handle, fd).doing(|| format!("read descriptor {fd} of {}", process.title()))?;
             let duplicate =
                 pidfd_getfd(process.pidfd.as_fd(), fd).doing(|| format!("duplicate descriptor {fd} of {}", process.title()))?;
             let holder = Holder { pid: process.pid, vpid: process.vpid, fd };

@@ -253,8 +253,8 @@ fn other_name(cx: &Capture, gone: &Path, stat: &FileStat) -> Option<PathBuf> {
 
 fn other_name_held(cx: &Capture, stat: &FileStat) -> Option<PathBuf> {
     for process in &cx.processes {
-        for fd in cx.proc.numbers(&format!("{}/fd", process.pid)).unwrap_or_default() {
-            let Ok(link) = cx.proc.read_link(&format!("{}/fd/{fd}", process.pid)) else { continue };
+        for fd in cx.proc.numbers(&format!("{}/fd", process.handle)).unwrap_or_default() {
+            let Ok(link) = cx.proc.read_link(&format!("{}/fd/{fd}", process.handle)) else { continue };
             if lstat(&link).is_ok_and(|found| found.st_dev == stat.st_dev && found.st_ino == stat.st_ino) {
                 return Some(link);
             }

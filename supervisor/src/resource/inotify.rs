@@ -185,9 +185,9 @@ fn find(line: &Line, cx: &Capture, flight: &InFlight<'_>) -> Option<Watched> {
     }
     let mut near = Vec::new();
     for process in &cx.processes {
-        near.extend(cx.proc.read_link(&format!("{}/cwd", process.pid)));
-        for fd in cx.proc.numbers(&format!("{}/fd", process.pid)).unwrap_or_default() {
-            near.extend(cx.proc.read_link(&format!("{}/fd/{fd}", process.pid)).ok().filter(|link| link.is_absolute()));
+        near.extend(cx.proc.read_link(&format!("{}/cwd", process.handle)));
+        for fd in cx.proc.numbers(&format!("{}/fd", process.handle)).unwrap_or_default() {
+            near.extend(cx.proc.read_link(&format!("{}/fd/{fd}", process.handle)).ok().filter(|link| link.is_absolute()));
         }
     }
     for path in near.iter().flat_map(|path| path.ancestors()) {

@@ -85,8 +85,8 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
     let mut seen = HashSet::new();
     for process in cx.processes.iter().filter(|process| !process.zombie) {
         let doing = || format!("read the locks of {}", process.title());
-        for fd in cx.proc.numbers(&format!("{}/fd", process.pid)).doing(doing)? {
-            let info = cx.proc.fdinfo(process.pid, fd).doing(doing)?;
+        for fd in cx.proc.numbers(&format!("{}/fd", process.handle)).doing(doing)? {
+            let info = cx.proc.fdinfo(process.handle, fd).doing(doing)?;
             for line in info.all("lock") {
                 let (kind, mode, start, end) =
                     parse(line).ok_or_else(|| unknown(&format!("descriptor {fd} of {}", process.title()), line))?;

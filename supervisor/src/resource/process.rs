@@ -60,7 +60,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
 }
 
 fn program(cx: &Capture, process: &CapturedProcess) -> Result<FileObject> {
-    let link = format!("{}/exe", process.pid);
+    let link = format!("{}/exe", process.handle);
     let path = cx.proc.read_link(&link).doing(|| format!("read the program of {}", process.title()))?;
     let refuse = |reason: &str| Error::Refused {
         object: format!("the program file {} of {}", path.display(), process.title()),

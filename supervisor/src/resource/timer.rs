@@ -44,13 +44,13 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         }
         let process = &cx.processes[index];
         let what = || format!("read the timers of {}", process.title());
-        let listing = match cx.proc.read_text(&format!("{}/timers", process.pid)) {
+        let listing = match cx.proc.read_text(&format!("{}/timers", process.handle)) {
             Ok(text) => text,
             // the kernel may be built without POSIX timers
             Err(error) if crate::proc::gone(&error) => String::new(),
             Err(source) => return Err(Error::Io { what: what(), source }),
         };
-        let mut posix = parse_timers(&listing).ok_or_else(|| Error::Inconsistent(format!("/proc/{}/timers", process.pid)))?;
+        let mut posix = parse_timers(&listing).ok_or_else(|| Error::Inconsistent(format!("/proc/{}/timers", process.handle)))?;
         for timer in &mut posix {
             timer.target = if cx.kernel_names { timer.target } else { cx.virtual_id(timer.target as i32) };
         }

@@ -40,6 +40,7 @@ fn stop(pid: i32, proc: &Proc, base: u64) -> CapturedProcess {
     let injector = Injector::install(tasks[0].stopped.as_mut().unwrap(), &maps, base).unwrap();
     CapturedProcess {
         pid,
+        handle: pid,
         vpid: pid as u32,
         parent: 1,
         group: 0,

@@ -29,6 +29,16 @@ struct Grove<'a> {
     next_free: Vpid,
 }
 
+/// Processes of ours that keep ids of sessions and groups alive while the tree grows.
+pub struct Helpers(Vec<NascentProcess>);
+
+impl Helpers {
+    /// Lets them go; what lives in their sessions and groups holds the ids from here on.
+    pub fn end(self) -> Result<()> {
+        self.0.into_iter().try_for_each(|process| end(process, 0))
+    }
+}
+
 /// Creates every process, with its memory.
 pub fn grow(
     cx: &mut Nascent,
@@ -37,7 +47,7 @@ pub fn grow(
     plan: &[Step],
     section: &memory::Section,
     objects: &[OwnedFd],
-) -> Result<()> {
+) -> Result<Helpers> {
     let highest = records.iter().flat_map(|r| r.tasks.iter().chain([&r.group, &r.session])).max().copied().unwrap_or(1);
     let next_free = highest + 64;
     let mother = mother(cx, init, next_free, section)?;
@@ -47,10 +57,7 @@ pub fn grow(
         grove.step(cx, step)?;
     }
     let Grove { mother, stand_ins, .. } = grove;
-    for process in stand_ins.into_iter().chain([mother]) {
-        end(process, 0)?;
-    }
-    Ok(())
+    Ok(Helpers(stand_ins.into_iter().chain([mother]).collect()))
 }
 
 fn mother(cx: &mut Nascent, init: &InitClient, vpid: Vpid, section: &memory::Section) -> Result<NascentProcess> {
@@ -226,14 +233,15 @@ pub fn add_threads(cx: &mut Nascent, records: &[ProcessRecord], _tasks: &[TaskRe
 }
 
 /// Process groups: leaders first; a group whose leader is gone gets one for the moment.
-pub fn set_groups(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
+pub fn set_groups(cx: &mut Nascent, records: &[ProcessRecord], stand_ins: &Helpers) -> Result<()> {
     let there: Vec<&ProcessRecord> = records.iter().filter(|r| cx.processes.iter().any(|p| p.vpid == r.process)).collect();
     for record in there.iter().filter(|r| r.group == r.process && r.session != r.process) {
         cx.process_mut(record.process)?.call("lead a process group", libc::SYS_setpgid, [0, 0])?;
     }
     let mut helpers = Vec::new();
     for record in there.iter().filter(|r| r.group != 0 && r.group != r.process && r.session != r.process) {
-        let lives = there.iter().any(|other| other.process == record.group);
+        let lives = there.iter().any(|other| other.process == record.group)
+            || stand_ins.0.iter().any(|stand_in| stand_in.vpid == record.group);
         if !lives && !helpers.iter().any(|(_, helper): &(Vpid, NascentProcess)| helper.vpid == record.group) {
             let mut helper = fork(cx.process_mut(record.process)?, record.group, 0, 0)?;
             helper.call("lead a process group", libc::SYS_setpgid, [0, 0])?;
@@ -282,6 +290,10 @@ pub fn release(cx: &mut Nascent, records: &[ProcessRecord], tasks: &[TaskRecord]
         process.call("close the channel", libc::SYS_close, [channel])?;
         let vpid = process.vpid;
         let injector = process.injector.clone();
+        if records.iter().any(|record| record.process == vpid && record.leader_ended) {
+            let (_, leader) = process.tasks.remove(0);
+            injector.end_leader(leader).doing(|| format!("end the leader of process {vpid}"))?;
+        }
         injector.remove(&mut process.tasks[0].1).doing(|| format!("clear our traces from process {vpid}"))?;
     }
     super::task::restore_registers(tasks, cx)?;

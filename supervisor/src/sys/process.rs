@@ -11,6 +11,19 @@ pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }
 
+/// A descriptor through which the files of a process can be had: on its task `tid` when the leader has ended (PIDFD_THREAD,
+/// since Linux 6.9).
+pub fn pidfd_of_task(pid: i32, tid: i32) -> io::Result<OwnedFd> {
+    const PIDFD_THREAD: i32 = libc::O_EXCL;
+    if pid == tid {
+        return pidfd_open(pid);
+    }
+    // SAFETY: no pointers; a returned descriptor is ours alone.
+    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, tid, PIDFD_THREAD) })?;
+    // SAFETY: the kernel just gave us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
 /// pidfd_getfd(2): a duplicate, in this process, of descriptor `fd` of the process behind `pidfd`.
 pub fn pidfd_getfd(pidfd: BorrowedFd<'_>, fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: no pointers; a returned descriptor is ours alone.

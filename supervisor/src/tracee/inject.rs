@@ -81,7 +81,7 @@ impl Injector {
     pub fn install(task: &mut Stopped, maps: &[Mapping], base: u64) -> Result<Injector> {
         let gate = find_gate(task, maps)?;
         let mut injector = Injector { base, gate };
-        task.set_signal_mask(MASK)?;
+        Injector::hold_signals(task)?;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
         let protection = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
         let call = Call::new(libc::SYS_mmap, [base, SIZE, protection as u64, flags as u64, u64::MAX, 0]);
@@ -96,6 +96,11 @@ impl Injector {
         code[LONE as usize..][..LONE_CODE.len()].copy_from_slice(&LONE_CODE);
         task.write(injector.base, &code)?;
         Ok(injector)
+    }
+
+    /// Keeps signals from a task while it makes calls of ours.
+    pub fn hold_signals(task: &mut Stopped) -> Result<()> {
+        task.set_signal_mask(MASK)
     }
 
     /// Size of the mapping that [`Injector::install`] makes.
@@ -173,7 +178,7 @@ impl Injector {
             regs.orig_rax = u64::MAX;
             task.set_registers(&regs)?;
             super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
-            self.wait_trap(task, &[self.base + DONE + 1])?;
+            self.wait_trap(task, libc::PTRACE_CONT, &[self.base + DONE + 1])?;
             task.read(self.base + CALLS, &mut image)?;
             for (call, raw) in chunk.iter_mut().zip(image.chunks_exact(size_of::<Call>())) {
                 call.ret = i64::from_le_bytes(raw[56..64].try_into().expect("eight bytes"));
@@ -246,6 +251,20 @@ impl Injector {
         self.see_off(task.tid)
     }
 
+    /// Has a leader end while other tasks of its process live on. It stays traced, without being told of anything more.
+    pub fn end_leader(&self, mut task: Stopped) -> Result<()> {
+        // else the whole process would die with us
+        super::ptrace("set options of", libc::PTRACE_SETOPTIONS, task.tid, 0, libc::PTRACE_O_TRACEEXIT as u64)?;
+        self.prepare(&mut task, Call::new(libc::SYS_exit, [0]), self.base + LONE)?;
+        loop {
+            super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
+            // from its exit stop on it needs no code of ours
+            if wait(task.tid)? >> 16 == libc::PTRACE_EVENT_EXIT {
+                return super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0).map(drop);
+            }
+        }
+    }
+
     /// Has the process (virtual id `pid`) kill itself with a signal, and waits until it is gone.
     pub fn die(&self, mut task: Stopped, pid: u32, signal: i32) -> Result<()> {
         self.prepare(&mut task, Call::new(libc::SYS_kill, [pid.into(), signal as u64]), self.base + LONE)?;
@@ -280,17 +299,17 @@ impl Injector {
         self.prepare(task, call, self.gate)?;
         task.step()?;
         // from a stop inside a call (PTRACE_EVENT_EXEC) the first step only leaves that call, and puts its result into rax
-        if self.wait_trap(task, &[self.gate, self.gate + 2])? == self.gate {
+        if self.wait_trap(task, libc::PTRACE_SINGLESTEP, &[self.gate, self.gate + 2])? == self.gate {
             self.prepare(task, call, self.gate)?;
             task.step()?;
-            self.wait_trap(task, &[self.gate + 2])?;
+            self.wait_trap(task, libc::PTRACE_SINGLESTEP, &[self.gate + 2])?;
         }
         let call = Call { ret: task.registers()?.rax as i64, ..call };
         call.result().map_err(|source| Error::Call { tid: task.tid, nr: call.nr, source })
     }
 
     /// Waits until the task traps at one of these addresses, letting pass the stops that have nothing to do with us.
-    fn wait_trap(&self, task: &mut Stopped, expected: &[u64]) -> Result<u64> {
+    fn wait_trap(&self, task: &mut Stopped, resume: u32, expected: &[u64]) -> Result<u64> {
         loop {
             let status = wait(task.tid)?;
             let event = status >> 16;
@@ -300,11 +319,11 @@ impl Injector {
                 (0, libc::SIGTRAP) if expected.contains(&at) => return Ok(at),
                 // an interrupt or a group stop that was still due
                 (libc::PTRACE_EVENT_STOP, _) => {
-                    super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
+                    super::ptrace("resume", resume, task.tid, 0, 0)?;
                 }
                 (0, libc::SIGSTOP) => {
                     task.deferred_stops += 1;
-                    super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
+                    super::ptrace("resume", resume, task.tid, 0, 0)?;
                 }
                 _ => {
                     return Err(Error::Unexpected { tid: task.tid, status, rip: at });

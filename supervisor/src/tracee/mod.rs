@@ -240,7 +240,7 @@ impl Stopped {
     pub fn detach(self) -> Result<()> {
         for _ in 0..self.deferred_stops {
             // the task is stopped, so this cannot overtake the detach
-            let _ = crate::sys::process::tgkill(self.tid, self.tid, libc::SIGSTOP);
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.tid), nix::sys::signal::Signal::SIGSTOP);
         }
         ptrace("detach from", libc::PTRACE_DETACH, self.tid, 0, 0).map(drop)
     }

@@ -23,7 +23,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             continue;
         }
         let same = |other: &&CapturedProcess| {
-            !other.zombie && kcmp(other.pid, process.pid, Kcmp::Vm, 0, 0).is_ok_and(|order| order == Ordering::Equal)
+            !other.zombie && kcmp(other.handle, process.handle, Kcmp::Vm, 0, 0).is_ok_and(|order| order == Ordering::Equal)
         };
         if let Some(other) = cx.processes[..index].iter().find(same) {
             return Err(Error::Refused {
@@ -84,7 +84,7 @@ fn layout(cx: &mut Capture, index: usize) -> Result<Layout> {
     process.batch(&mut calls)?;
     let stat = process.leader().stat.clone();
     let title = process.title();
-    let auxv = cx.proc.read(&format!("{}/auxv", stat.pid)).doing(|| format!("read the auxiliary vector of {title}"))?;
+    let auxv = cx.proc.read(&format!("{}/auxv", process.handle)).doing(|| format!("read the auxiliary vector of {title}"))?;
     Ok(Layout {
         start_code: stat.start_code,
         end_code: stat.end_code,
@@ -158,7 +158,7 @@ fn backing(cx: &mut Capture, index: usize, map: &Mapping, objects: &mut shared::
 /// The populated pages of a process that are not the zero page.
 fn populated(cx: &Capture, process: &CapturedProcess) -> Result<Vec<PageRegion>> {
     let doing = || format!("find the pages of {}", process.title());
-    let pagemap = cx.proc.open_file(&format!("{}/pagemap", process.pid), OFlag::O_RDONLY).doing(doing)?;
+    let pagemap = cx.proc.open_file(&format!("{}/pagemap", process.handle), OFlag::O_RDONLY).doing(doing)?;
     let mut regions = Vec::new();
     match pagemap_scan(pagemap.as_fd(), 0, super::TASK_SIZE, &mut regions) {
         Ok(()) => Ok(regions),
@@ -228,7 +228,7 @@ fn read_pages(cx: &Capture, process: &CapturedProcess, map: &Mapping, at: u64, b
     }
     // without read permission: /proc/PID/mem reads like a debugger
     let doing = || format!("read the memory of {} at {at:#x}", process.title());
-    let mem = cx.proc.open_file(&format!("{}/mem", process.pid), OFlag::O_RDONLY).doing(doing)?;
+    let mem = cx.proc.open_file(&format!("{}/mem", process.handle), OFlag::O_RDONLY).doing(doing)?;
     let mut done = 0;
     while done < buffer.len() {
         match nix::sys::uio::pread(&mem, &mut buffer[done..], (at + done as u64) as i64) {

@@ -92,13 +92,13 @@ impl Found {
         }
         for (process, map) in &self.mapped {
             let Some(process) = cx.process(*process) else { continue };
-            let path = format!("{}/map_files/{:x}-{:x}", process.pid, map.start, map.end);
+            let path = format!("{}/map_files/{:x}-{:x}", process.handle, map.start, map.end);
             // links of map_files may be followed only with CAP_CHECKPOINT_RESTORE in the first user namespace
             if let Ok(fd) = cx.proc.open_file(&path, nix::fcntl::OFlag::O_RDONLY) {
                 return Ok(Some(fd));
             }
-            for fd in cx.proc.numbers(&format!("{}/fd", process.pid)).unwrap_or_default() {
-                let Ok(link) = cx.proc.read_link(&format!("{}/fd/{fd}", process.pid)) else { continue };
+            for fd in cx.proc.numbers(&format!("{}/fd", process.handle)).unwrap_or_default() {
+                let Ok(link) = cx.proc.read_link(&format!("{}/fd/{fd}", process.handle)) else { continue };
                 if link != std::path::Path::new(&self.label) {
                     continue;
                 }
