@@ -148,6 +148,7 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     stage("restoring state");
     timer::restore(&records.timers, cx)?;
     tree::end_zombies(cx, &records.processes)?;
+    tree::stop(cx, &records.processes)?;
     signal::drain(cx)?;
     signal::restore(&records.signals, cx)?;
     credentials::restore(&records.credentials, cx)?;

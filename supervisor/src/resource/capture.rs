@@ -45,6 +45,11 @@ impl CapturedProcess {
         &self.tasks[0]
     }
 
+    /// The leader, unless it has ended before other tasks.
+    pub fn first_live(&self) -> &CapturedTask {
+        self.tasks.iter().find(|task| task.stopped.is_some()).unwrap_or(&self.tasks[0])
+    }
+
     /// `process 14 (nginx)`, for messages.
     pub fn title(&self) -> String {
         format!("process {} ({})", self.vpid, self.leader().stat.comm)

@@ -4,6 +4,7 @@
 //! parent, before or after that parent became a session leader; an orphan in another's session, from a short-lived helper in that session.
 //! The plan is made from the records alone, before anything is created.
 use super::file_object::FileObject;
+use crate::proc::Stat;
 use super::{Capture, CapturedProcess, Context, Error, Result, Vpid};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,8 @@ pub struct ProcessRecord {
     pub leader_ended: bool,
     /// Stopped by job control, with this signal.
     pub stopped: Option<i32>,
+    /// The parent has yet to be told of the stop (waitpid(2), WUNTRACED).
+    pub stop_unreported: bool,
     /// The program file; `None` for a zombie.
     pub program: Option<FileObject>,
     pub name: String,
@@ -51,12 +54,19 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             tasks: process.tasks.iter().map(|task| task.vtid).collect(),
             leader_ended: !process.zombie && process.leader().stopped.is_none(),
             stopped: process.tasks.iter().filter_map(|task| task.stopped.as_ref()).find_map(|task| task.group_stop()),
+            stop_unreported: stop_unreported(cx, process),
             program,
             name: stat.comm.clone(),
             host_tasks: process.tasks.iter().map(|task| task.tid).collect(),
         });
     }
     cx.section("processes", &records)
+}
+
+/// The stop signal counts as the exit code of the process, not of its tasks, until the parent has been told.
+fn stop_unreported(cx: &Capture, process: &CapturedProcess) -> bool {
+    let stat = cx.proc.read_text(&format!("{}/stat", process.pid)).ok();
+    !process.zombie && stat.and_then(|text| Stat::parse(&text)).is_some_and(|stat| stat.exit_code != 0)
 }
 
 fn program(cx: &Capture, process: &CapturedProcess) -> Result<FileObject> {
@@ -243,6 +253,7 @@ mod tests {
             tasks: vec![process],
             leader_ended: false,
             stopped: None,
+            stop_unreported: false,
             program: None,
             name: "x".into(),
             host_tasks: vec![],

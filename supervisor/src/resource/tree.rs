@@ -283,6 +283,24 @@ pub fn end_zombies(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
     Ok(())
 }
 
+/// Stops by job control what was stopped so. The processes still do what is asked of them, being traced.
+pub fn stop(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
+    for record in records {
+        let Some(signal) = record.stopped else { continue };
+        let process = cx.process_mut(record.process)?;
+        let what = || format!("stop process {}", record.process);
+        let tasks = std::mem::take(&mut process.tasks);
+        let (vtids, tasks): (Vec<Vpid>, Vec<Stopped>) = tasks.into_iter().unzip();
+        let tasks = tracee::stop_group(tasks, signal).doing(what)?;
+        process.tasks = vtids.into_iter().zip(tasks).collect();
+        if record.parent != 1 && !record.stop_unreported {
+            let flags = (libc::WUNTRACED | libc::__WALL) as u64;
+            cx.process_mut(record.parent)?.call("take the stop of a child", libc::SYS_wait4, [record.process.into(), 0, flags, 0])?;
+        }
+    }
+    Ok(())
+}
+
 /// Sets the registers of every task, and lets all go.
 pub fn release(cx: &mut Nascent, records: &[ProcessRecord], tasks: &[TaskRecord]) -> Result<()> {
     for process in &mut cx.processes {
@@ -297,12 +315,6 @@ pub fn release(cx: &mut Nascent, records: &[ProcessRecord], tasks: &[TaskRecord]
         injector.remove(&mut process.tasks[0].1).doing(|| format!("clear our traces from process {vpid}"))?;
     }
     super::task::restore_registers(tasks, cx)?;
-    for process in &mut cx.processes {
-        let stopped = records.iter().find(|record| record.process == process.vpid).and_then(|record| record.stopped);
-        if stopped.is_some() {
-            sys::process::tgkill(process.pid, process.pid, libc::SIGSTOP).doing(|| format!("stop process {}", process.vpid))?;
-        }
-    }
     for process in std::mem::take(&mut cx.processes) {
         for (vtid, task) in process.tasks {
             task.detach().doing(|| format!("release task {vtid}"))?;

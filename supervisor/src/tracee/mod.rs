@@ -124,6 +124,39 @@ pub fn await_all_ends() {
     while !matches!(wait(-1), Err(Error::Ptrace { .. })) {}
 }
 
+/// Puts a process of ours into a group stop with this signal, as job control would. Its tasks sit on traps of the injector, have
+/// the default actions, and still run what is injected.
+pub fn stop_group(tasks: Vec<Stopped>, signal: i32) -> Result<Vec<Stopped>> {
+    let mut tasks = tasks.into_iter();
+    let Some(mut leader) = tasks.next() else { return Ok(Vec::new()) };
+    let tid = leader.tid;
+    let mask = leader.signal_mask()?;
+    leader.set_signal_mask(0)?;
+    let mut deliver = signal;
+    let mut leader = loop {
+        // SIGSTOP only brings the task to a stop where the real signal can be given in its place
+        crate::sys::process::tgkill(tid, tid, libc::SIGSTOP)
+            .map_err(|source| Error::Ptrace { what: "stop", tid, source })?;
+        let (stopped, stop) = leader.resume(0)?.wait()?;
+        if stop != Stop::Signal(libc::SIGSTOP) {
+            leader = stopped;
+            continue;
+        }
+        let (stopped, stop) = stopped.resume(deliver)?.wait()?;
+        if stop == Stop::Interrupt {
+            break stopped;
+        }
+        // the terminal's stop signals do nothing in an orphaned process group
+        (leader, deliver) = (stopped, libc::SIGSTOP);
+    };
+    leader.set_signal_mask(mask)?;
+    let mut all = vec![leader];
+    for task in tasks {
+        all.push(task.resume(0)?.wait_interrupted()?);
+    }
+    Ok(all)
+}
+
 impl Running {
     pub fn tid(&self) -> i32 {
         self.tid

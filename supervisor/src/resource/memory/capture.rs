@@ -82,7 +82,7 @@ fn layout(cx: &mut Capture, index: usize) -> Result<Layout> {
     let process = &mut cx.processes[index];
     let mut calls = [Call::new(libc::SYS_brk, [0])];
     process.batch(&mut calls)?;
-    let stat = process.leader().stat.clone();
+    let stat = process.first_live().stat.clone();
     let title = process.title();
     let auxv = cx.proc.read(&format!("{}/auxv", process.handle)).doing(|| format!("read the auxiliary vector of {title}"))?;
     Ok(Layout {
