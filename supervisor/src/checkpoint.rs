@@ -9,7 +9,7 @@ use crate::resource::capture::OutsideConnections;
 use crate::resource::{self, Capture, CapturedProcess, CapturedTask, Context, Vpid, aio, attributes, credentials, descriptor, lock};
 use crate::resource::{memory, process, signal, task, timer};
 use crate::sys;
-use crate::tracee::{Injector, Registers, find_hole};
+use crate::tracee::{Call, Injector, Registers, find_hole};
 use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -178,6 +178,7 @@ fn read_process(cx: &mut Capture, stopped: StoppedProcess) -> resource::Result<C
         tasks,
         maps: if zombie { Vec::new() } else { cx.proc.maps(handle).doing(what)? },
         zombie,
+        dumpable: None,
         injector: None,
     };
     if !zombie {
@@ -190,6 +191,15 @@ fn read_process(cx: &mut Capture, stopped: StoppedProcess) -> resource::Result<C
         process.injector = Some(installed?);
         for task in process.tasks.iter_mut().filter_map(|task| task.stopped.as_mut()) {
             Injector::hold_signals(task).doing(what)?;
+        }
+        // without privilege, /proc shows the files of a process that is not dumpable to nobody
+        if cx.proc.numbers(&format!("{handle}/fd")).is_err() {
+            let mut calls = [
+                Call::new(libc::SYS_prctl, [libc::PR_GET_DUMPABLE as u64]),
+                Call::new(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 1]),
+            ];
+            process.batch(&mut calls)?;
+            process.dumpable = Some(calls[0].ret);
         }
     }
     Ok(process)
@@ -238,6 +248,10 @@ fn pod_section(cx: &Capture, request: &CheckpointRequest) -> resource::Result<Po
 /// Puts every task back as it was and lets it go.
 fn release(processes: Vec<CapturedProcess>) {
     for mut process in processes {
+        // 2 can be set only by fs.suid_dumpable; 0 differs from it in nothing that the program sees
+        if process.dumpable.is_some() {
+            let _ = process.batch(&mut [Call::new(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0])]);
+        }
         if let Some(injector) = process.injector.take() {
             if let Some(task) = process.tasks.iter_mut().find_map(|task| task.stopped.as_mut()) {
                 if let Err(error) = injector.remove(task) {

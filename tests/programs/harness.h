@@ -178,8 +178,9 @@ __attribute__((unused)) static void t_start_named(const char *file, int argc, ch
     }
     t_enter(argv[2]);
     if (!strcmp(argv[1], "--daemon")) {
-        pid_t pid = OK(fork());
+        pid_t first = getpid(), pid = OK(fork());
         if (pid) _exit(0);
+        while (getppid() == first) usleep(1000); // until it is adopted
         OK(setsid());
     }
     int in = OK(open("/dev/null", O_RDONLY)), out = OK(t_open("log", O_WRONLY | O_CREAT | O_APPEND));

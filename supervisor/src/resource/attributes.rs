@@ -71,7 +71,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             root,
             umask,
             limits,
-            dumpable: calls[0].ret as i32,
+            dumpable: process.dumpable.unwrap_or(calls[0].ret) as i32,
             subreaper: data[..4] != [0; 4],
             personality: calls[3].ret as u32,
             no_huge_pages: calls[2].ret == 1,

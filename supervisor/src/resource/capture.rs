@@ -37,6 +37,8 @@ pub struct CapturedProcess {
     pub tasks: Vec<CapturedTask>,
     pub maps: Vec<Mapping>,
     pub zombie: bool,
+    /// PR_GET_DUMPABLE, when it had to be changed for the time of the checkpoint: the /proc files of others are not to be read.
+    pub dumpable: Option<i64>,
     pub injector: Option<Injector>,
 }
 

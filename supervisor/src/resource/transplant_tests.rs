@@ -49,6 +49,7 @@ fn stop(pid: i32, proc: &Proc, base: u64) -> CapturedProcess {
         tasks,
         maps,
         zombie: false,
+        dumpable: None,
         injector: Some(injector),
     }
 }
