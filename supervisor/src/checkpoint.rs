@@ -9,7 +9,7 @@ use crate::resource::capture::OutsideConnections;
 use crate::resource::{self, Capture, CapturedProcess, CapturedTask, Context, Vpid, aio, attributes, credentials, descriptor, lock};
 use crate::resource::{memory, process, signal, task, timer};
 use crate::sys;
-use crate::tracee::{Call, Injector, Registers, find_hole};
+use crate::tracee::{self, Armor, Call, Injector, Registers, find_hole};
 use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -132,10 +132,13 @@ fn read_tasks(cx: &mut Capture, stopped: Vec<StoppedProcess>, init: i32) -> reso
     let mut failure = None;
     cx.virtual_ids.insert(init, 1);
     for process in stopped {
-        match read_process(cx, process) {
-            Ok(process) => cx.processes.push(process),
-            Err(error) => failure = failure.or(Some(error)),
-        }
+        let prepared = read_process(cx, process).and_then(|mut process| {
+            let prepared = prepare(cx, &mut process);
+            // whatever was done to it is undone with the others
+            cx.processes.push(process);
+            prepared
+        });
+        failure = failure.or(prepared.err());
     }
     let by_host: HashMap<i32, Vpid> = cx.processes.iter().map(|process| (process.pid, process.vpid)).collect();
     for process in &mut cx.processes {
@@ -167,7 +170,7 @@ fn read_process(cx: &mut Capture, stopped: StoppedProcess) -> resource::Result<C
     cx.virtual_ids.entry(host_session).or_insert(session);
     let zombie = tasks.iter().all(|task| task.stopped.is_none());
     let handle = tasks.iter().find(|task| task.stopped.is_some()).map_or(pid, |task| task.tid);
-    let mut process = CapturedProcess {
+    Ok(CapturedProcess {
         pid,
         handle,
         vpid,
@@ -180,29 +183,60 @@ fn read_process(cx: &mut Capture, stopped: StoppedProcess) -> resource::Result<C
         zombie,
         dumpable: None,
         injector: None,
-    };
-    if !zombie {
-        let base = find_hole(process.maps.iter().map(|map| (map.start, map.end)), Injector::size());
-        let base = base.ok_or_else(|| resource::Error::NotHere(format!("{} leaves no address range free", process.title())))?;
-        let maps = std::mem::take(&mut process.maps);
-        let task = process.tasks.iter_mut().find_map(|task| task.stopped.as_mut()).expect("not a zombie");
-        let installed = Injector::install(task, &maps, base).doing(what);
-        process.maps = maps;
-        process.injector = Some(installed?);
-        for task in process.tasks.iter_mut().filter_map(|task| task.stopped.as_mut()) {
-            Injector::hold_signals(task).doing(what)?;
-        }
-        // without privilege, /proc shows the files of a process that is not dumpable to nobody
-        if cx.proc.numbers(&format!("{handle}/fd")).is_err() {
-            let mut calls = [
-                Call::new(libc::SYS_prctl, [libc::PR_GET_DUMPABLE as u64]),
-                Call::new(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 1]),
-            ];
-            process.batch(&mut calls)?;
-            process.dumpable = Some(calls[0].ret);
+        armor: None,
+    })
+}
+
+/// Makes a process able to answer.
+fn prepare(cx: &Capture, process: &mut CapturedProcess) -> resource::Result<()> {
+    if process.zombie {
+        return Ok(());
+    }
+    let title = process.title();
+    let what = || format!("read {title}");
+    let base = find_hole(process.maps.iter().map(|map| (map.start, map.end)), Injector::size());
+    let base = base.ok_or_else(|| resource::Error::NotHere(format!("{} leaves no address range free", process.title())))?;
+    let maps = std::mem::take(&mut process.maps);
+    let task = process.tasks.iter_mut().find_map(|task| task.stopped.as_mut()).expect("not a zombie");
+    let installed = Injector::install(task, &maps, base).doing(what);
+    process.maps = maps;
+    process.injector = Some(installed?);
+    protect(process).doing(what)?;
+    // without privilege, /proc shows the files of a process that is not dumpable to nobody
+    if cx.proc.numbers(&format!("{}/fd", process.handle)).is_err() {
+        let mut calls = [
+            Call::new(libc::SYS_prctl, [libc::PR_GET_DUMPABLE as u64]),
+            Call::new(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 1]),
+        ];
+        process.batch(&mut calls)?;
+        process.dumpable = Some(calls[0].ret);
+    }
+    Ok(())
+}
+
+/// From here on every task comes back by itself should we be killed.
+fn protect(process: &mut CapturedProcess) -> tracee::Result<()> {
+    let Some(injector) = &process.injector else { return Ok(()) };
+    let count = process.tasks.len();
+    let Some(first) = process.tasks.iter_mut().find_map(|task| task.stopped.as_mut()) else { return Ok(()) };
+    let armor = Armor::install(injector, first, count)?;
+    for (index, task) in process.tasks.iter_mut().enumerate() {
+        let registers = going_on(task).rewound();
+        if let Some(stopped) = &mut task.stopped {
+            armor.protect(stopped, index, &registers, task.signal_mask)?;
+            injector.enter(stopped)?;
         }
     }
-    Ok(process)
+    process.armor = Some(armor);
+    Ok(())
+}
+
+/// The registers with which a task of a pod that runs on is let go.
+fn going_on(task: &CapturedTask) -> Registers {
+    // a call that only our stop ended with EINTR is issued again; if a signal waits, EINTR is what the program must see
+    let waiting = (task.status.signals_pending | task.status.shared_pending) & !task.signal_mask != 0;
+    let interrupted = task.registers.in_syscall() && task.registers.rax as i64 == -i64::from(libc::EINTR);
+    if interrupted && !waiting { task.registers.rewound() } else { task.registers }
 }
 
 /// Reads every resource into the image. The order is the reading order; restart has its own.
@@ -248,31 +282,34 @@ fn pod_section(cx: &Capture, request: &CheckpointRequest) -> resource::Result<Po
 /// Puts every task back as it was and lets it go.
 fn release(processes: Vec<CapturedProcess>) {
     for mut process in processes {
+        let title = process.title();
         // 2 can be set only by fs.suid_dumpable; 0 differs from it in nothing that the program sees
         if process.dumpable.is_some() {
             let _ = process.batch(&mut [Call::new(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0])]);
         }
-        if let Some(injector) = process.injector.take() {
-            if let Some(task) = process.tasks.iter_mut().find_map(|task| task.stopped.as_mut()) {
-                if let Err(error) = injector.remove(task) {
-                    tracing::error!("{} keeps a mapping of ours: {error}", process.title());
-                }
+        let mut tasks = process.tasks.into_iter().filter(|task| task.stopped.is_some());
+        let Some(mut first) = tasks.next() else { continue };
+        // the first cleans up when no other is in need of the areas any more
+        tasks.for_each(let_go);
+        if let (Some(injector), Some(stopped)) = (process.injector, &mut first.stopped) {
+            let cleared = process.armor.map_or(Ok(()), |armor| armor.remove(&injector, stopped));
+            if let Err(error) = cleared.and_then(|()| injector.remove(stopped)) {
+                tracing::error!("{title} keeps a mapping of ours: {error}");
             }
         }
-        for task in process.tasks {
-            let Some(mut stopped) = task.stopped else { continue };
-            // a call that only our stop ended with EINTR is issued again; if a signal waits, EINTR is what the program must see
-            let waiting = (task.status.signals_pending | task.status.shared_pending) & !task.signal_mask != 0;
-            let interrupted = task.registers.in_syscall() && task.registers.rax as i64 == -i64::from(libc::EINTR) && !waiting;
-            let registers = if interrupted { task.registers.rewound() } else { task.registers };
-            let released = stopped
-                .set_registers(&registers)
-                .and_then(|()| stopped.set_signal_mask(task.signal_mask))
-                .and_then(|()| stopped.detach());
-            if let Err(error) = released.or_else(|error| if error.is_gone() { Ok(()) } else { Err(error) }) {
-                tracing::error!("task {} could not be released as it was: {error}", task.vtid);
-            }
-        }
+        let_go(first);
+    }
+}
+
+fn let_go(task: CapturedTask) {
+    let registers = going_on(&task);
+    let Some(mut stopped) = task.stopped else { return };
+    let released = stopped
+        .set_registers(&registers)
+        .and_then(|()| stopped.set_signal_mask(task.signal_mask))
+        .and_then(|()| stopped.detach());
+    if let Err(error) = released.or_else(|error| if error.is_gone() { Ok(()) } else { Err(error) }) {
+        tracing::error!("task {} could not be released as it was: {error}", task.vtid);
     }
 }
 

@@ -2,7 +2,7 @@
 use super::{Context, Error, Result, Vpid};
 use crate::image::{ImageWriter, ManifestBuilder, RunRef};
 use crate::proc::{Mapping, Proc, Stat, Status};
-use crate::tracee::{Call, Injector, Registers, Stopped};
+use crate::tracee::{Armor, Call, Injector, Registers, Stopped};
 use std::any::Any;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -40,6 +40,7 @@ pub struct CapturedProcess {
     /// PR_GET_DUMPABLE, when it had to be changed for the time of the checkpoint: the /proc files of others are not to be read.
     pub dumpable: Option<i64>,
     pub injector: Option<Injector>,
+    pub armor: Option<Armor>,
 }
 
 impl CapturedProcess {

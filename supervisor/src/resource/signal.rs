@@ -2,7 +2,7 @@
 //!
 //! The ids in a siginfo are virtual in the image. A queue is filled again by rt_sigqueueinfo(2) and rt_tgsigqueueinfo(2), which the
 //! kernel lets a process send to itself with any content.
-use super::{Capture, Context, Nascent, Result, Vpid};
+use super::{Capture, Context, Error, Nascent, Result, Vpid};
 use crate::tracee::Call;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,11 @@ fn capture_process(cx: &mut Capture, index: usize) -> Result<SignalRecord> {
     process.batch(&mut calls)?;
     let mut data = [0u8; SIGNALS * ACTION];
     process.read_data(0, &mut data)?;
+    let injector = process.injector.clone().ok_or_else(|| Error::Inconsistent(format!("{} cannot be asked", process.title())))?;
+    if let Some(task) = process.tasks.iter().find_map(|task| task.stopped.as_ref()) {
+        let trap = injector.trap_action(task).doing(|| format!("read the signal handlers of {}", process.title()))?;
+        data[(libc::SIGTRAP as usize - 1) * ACTION..][..ACTION].copy_from_slice(&trap);
+    }
     let actions = data
         .chunks_exact(ACTION)
         .map(|raw| {
@@ -107,7 +112,10 @@ pub fn drain(cx: &mut Nascent) -> Result<()> {
             for _ in 0..4096 {
                 let mut calls = [Call::new(libc::SYS_rt_sigtimedwait, [set, 0, none, 8])];
                 let vpid = process.vpid;
-                process.injector.batch(&mut process.tasks[task].1, &mut calls).doing(|| format!("drain signals of process {vpid}"))?;
+                process
+                    .injector
+                    .batch(&mut process.tasks[task].1, &mut calls)
+                    .doing(|| format!("drain signals of process {vpid}"))?;
                 if calls[0].result().is_err() {
                     break;
                 }
@@ -135,22 +143,18 @@ fn restore_actions(record: &SignalRecord, cx: &mut Nascent) -> Result<()> {
         }
     }
     let at = process.write_data(0, &data)?;
-    // SIGTRAP last but in the same list: our own trap follows at once, under a handler that it must not reset
     let mut calls: Vec<Call> = (1..=record.actions.len() as u64)
         .filter(|signal| !matches!(*signal as i32, libc::SIGKILL | libc::SIGSTOP | libc::SIGTRAP))
         .map(|signal| Call::new(libc::SYS_rt_sigaction, [signal, at + (signal - 1) * ACTION as u64, 0, 8]))
         .collect();
-    process.sequence("set the signal handlers", &mut calls)
-}
-
-/// What to do about SIGTRAP is set by the very last call, since the kernel would reset an ignored one at our next trap.
-pub fn trap_action(record: &SignalRecord) -> Option<[u8; ACTION]> {
-    let action = record.actions.get(libc::SIGTRAP as usize - 1).filter(|action| **action != Action::default())?;
-    let mut raw = [0u8; ACTION];
-    for (at, word) in [action.handler, action.flags, action.restorer, action.mask].into_iter().enumerate() {
-        raw[at * 8..][..8].copy_from_slice(&word.to_le_bytes());
-    }
-    Some(raw)
+    process.sequence("set the signal handlers", &mut calls)?;
+    let trap = &data[(libc::SIGTRAP as usize - 1) * ACTION..][..ACTION];
+    let trap = trap.try_into().expect("the length of an action");
+    // the injector's own action stays until it is removed
+    process
+        .injector
+        .set_trap_action(&mut process.tasks[0].1, trap)
+        .doing(|| format!("set the signal handlers of process {}", record.process))
 }
 
 fn restore_queues(record: &SignalRecord, cx: &mut Nascent) -> Result<()> {
@@ -182,14 +186,22 @@ fn restore_queues(record: &SignalRecord, cx: &mut Nascent) -> Result<()> {
     Ok(())
 }
 
-fn send(cx: &mut Nascent, record: &SignalRecord, task: usize, infos: Vec<Vec<u8>>, call: impl Fn(u64, u64) -> Call) -> Result<()> {
+fn send(
+    cx: &mut Nascent,
+    record: &SignalRecord,
+    task: usize,
+    infos: Vec<Vec<u8>>,
+    call: impl Fn(u64, u64) -> Call,
+) -> Result<()> {
     let process = cx.process_mut(record.process)?;
     for batch in infos.chunks(256) {
         let base = process.write_data(0, &batch.concat())?;
         let mut calls: Vec<Call> = batch
             .iter()
             .enumerate()
-            .filter(|(_, info)| field(info, 0) != libc::SIGTRAP && field(info, 0) != libc::SIGSTOP && field(info, 0) != libc::SIGKILL)
+            .filter(|(_, info)| {
+                field(info, 0) != libc::SIGTRAP && field(info, 0) != libc::SIGSTOP && field(info, 0) != libc::SIGKILL
+            })
             .map(|(index, info)| call(base + 128 * index as u64, field(info, 0) as u64))
             .collect();
         process.sequence_in(task, "queue the pending signals", &mut calls)?;

@@ -50,6 +50,7 @@ fn stop(pid: i32, proc: &Proc, base: u64) -> CapturedProcess {
         maps,
         zombie: false,
         dumpable: None,
+        armor: None,
         injector: Some(injector),
     }
 }

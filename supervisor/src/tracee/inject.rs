@@ -52,6 +52,29 @@ const RUN: [u8; 69] = [
     0xcc,                                     // 68 int3
 ];
 const DONE: u64 = 68;
+/// Follows the trap of [`RUN`], and is what SIGTRAP calls while a checkpoint lasts: the way back of [`super::Armor`]. `r15`: its frame.
+#[rustfmt::skip]
+const BACK: [u8; 38] = [
+    0xb8, 0x0d, 0x00, 0x00, 0x00,             // 0  mov eax, SYS_rt_sigaction
+    0xbf, 0x05, 0x00, 0x00, 0x00,             // 5  mov edi, SIGTRAP
+    0x48, 0x8d, 0x35, 0x00, 0x00, 0x00, 0x00, // 10 lea rsi, [the program's action]
+    0x31, 0xd2,                               // 17 xor edx, edx
+    0x41, 0xba, 0x08, 0x00, 0x00, 0x00,       // 19 mov r10d, 8
+    0x0f, 0x05,                               // 25 syscall
+    0x4c, 0x89, 0xfc,                         // 27 mov rsp, r15
+    0xb8, 0x0f, 0x00, 0x00, 0x00,             // 30 mov eax, SYS_rt_sigreturn
+    0x0f, 0x05,                               // 35 syscall
+    0xcc,                                     // 37 int3
+];
+const BACK_AT: u64 = DONE + 1;
+/// Offset in [`BACK`] of the operand that says where the action is, and of the instruction after it.
+const BACK_OPERAND: (usize, u64) = (13, 17);
+/// What the program does about SIGTRAP, and what is done about it meanwhile (struct kernel_sigaction).
+const PROGRAM_ACTION: u64 = 256;
+const OUR_ACTION: u64 = 288;
+const ACTION_LEN: usize = 32;
+/// SA_RESTORER | SA_NODEFER: the restorer is never used, but the kernel takes no x86-64 handler without.
+const OUR_ACTION_FLAGS: u64 = 0x0400_0000 | libc::SA_NODEFER as u64;
 /// A lone `syscall; int3` for calls that create tasks: both parent and child must stop right after it.
 const LONE: u64 = 128;
 const LONE_CODE: [u8; 3] = [0x0f, 0x05, 0xcc];
@@ -59,6 +82,9 @@ const CALLS: u64 = 4096;
 const MAX_CALLS: usize = 512;
 const DATA: u64 = CALLS + (MAX_CALLS * size_of::<Call>()) as u64;
 const SIZE: u64 = DATA + 256 * 1024;
+
+/// Status of a stop at the entry or the exit of a call, without its low byte (PTRACE_O_TRACESYSGOOD).
+const SYSCALL_STOP: i32 = libc::SIGTRAP | 0x80;
 
 /// Blocks every signal but SIGTRAP: an `int3` under a blocked SIGTRAP would make the kernel reset its handler.
 const MASK: u64 = !(1 << (libc::SIGTRAP - 1));
@@ -93,14 +119,33 @@ impl Injector {
         }
         let mut code = [0xccu8; 256];
         code[..RUN.len()].copy_from_slice(&RUN);
+        code[BACK_AT as usize..][..BACK.len()].copy_from_slice(&BACK);
+        let distance = (PROGRAM_ACTION - BACK_AT - BACK_OPERAND.1) as u32;
+        code[BACK_AT as usize + BACK_OPERAND.0..][..4].copy_from_slice(&distance.to_le_bytes());
         code[LONE as usize..][..LONE_CODE.len()].copy_from_slice(&LONE_CODE);
         task.write(injector.base, &code)?;
+        let ours = [injector.base + BACK_AT, OUR_ACTION_FLAGS, injector.base + BACK_AT, 0];
+        let ours: Vec<u8> = ours.iter().flat_map(|word| word.to_le_bytes()).collect();
+        task.write(injector.base + OUR_ACTION, &ours)?;
+        let (new, old) = (injector.base + OUR_ACTION, injector.base + PROGRAM_ACTION);
+        // the first call through the area's own code would trap under the program's action
+        injector.through_gate(task, Call::new(libc::SYS_rt_sigaction, [libc::SIGTRAP as u64, new, old, 8]))?;
         Ok(injector)
     }
 
     /// Keeps signals from a task while it makes calls of ours.
-    pub fn hold_signals(task: &mut Stopped) -> Result<()> {
+    fn hold_signals(task: &mut Stopped) -> Result<()> {
         task.set_signal_mask(MASK)
+    }
+
+    /// Puts a task on its way back ([`super::Armor`]), from which it makes calls of ours, and keeps signals from it.
+    pub fn enter(&self, task: &mut Stopped) -> Result<()> {
+        let mut regs = task.registers()?;
+        regs.rip = self.base + BACK_AT;
+        regs.r15 = task.frame;
+        regs.orig_rax = u64::MAX;
+        task.set_registers(&regs)?;
+        Injector::hold_signals(task)
     }
 
     /// Size of the mapping that [`Injector::install`] makes.
@@ -123,8 +168,22 @@ impl Injector {
 
     /// Removes the area. The task's registers are left changed.
     pub fn remove(self, task: &mut Stopped) -> Result<()> {
+        let action = Call::new(libc::SYS_rt_sigaction, [libc::SIGTRAP as u64, self.base + PROGRAM_ACTION, 0, 8]);
+        self.through_gate(task, action)?;
         let call = Call::new(libc::SYS_munmap, [self.base, SIZE]);
         self.through_gate(task, call).map(drop)
+    }
+
+    /// What the program does about SIGTRAP, in the form of the kernel; an injector has an action of its own there.
+    pub fn trap_action(&self, task: &Stopped) -> Result<[u8; ACTION_LEN]> {
+        let mut action = [0; ACTION_LEN];
+        task.read(self.base + PROGRAM_ACTION, &mut action)?;
+        Ok(action)
+    }
+
+    /// Sets what the program will do about SIGTRAP once the injector is removed.
+    pub fn set_trap_action(&self, task: &mut Stopped, action: &[u8; ACTION_LEN]) -> Result<()> {
+        task.write(self.base + PROGRAM_ACTION, action)
     }
 
     /// Points the stack pointer of a task that has no state of its own yet into the area.
@@ -175,10 +234,11 @@ impl Injector {
             regs.r12 = self.base + CALLS;
             regs.r13 = chunk.len() as u64;
             regs.r14 = stop_at_error.into();
+            regs.r15 = task.frame;
             regs.orig_rax = u64::MAX;
             task.set_registers(&regs)?;
             super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
-            self.wait_trap(task, libc::PTRACE_CONT, &[self.base + DONE + 1])?;
+            self.wait_trap(task, self.base + BACK_AT)?;
             task.read(self.base + CALLS, &mut image)?;
             for (call, raw) in chunk.iter_mut().zip(image.chunks_exact(size_of::<Call>())) {
                 call.ret = i64::from_le_bytes(raw[56..64].try_into().expect("eight bytes"));
@@ -294,41 +354,57 @@ impl Injector {
         task.set_registers(&regs)
     }
 
-    /// Makes a call by single-stepping the process's own `syscall` instruction.
+    /// Makes a call by the process's own `syscall` instruction. Its stops are no signals, so that what the program does about SIGTRAP
+    /// stays what it is.
     fn through_gate(&self, task: &mut Stopped, call: Call) -> Result<i64> {
         self.prepare(task, call, self.gate)?;
-        task.step()?;
-        // from a stop inside a call (PTRACE_EVENT_EXEC) the first step only leaves that call, and puts its result into rax
-        if self.wait_trap(task, libc::PTRACE_SINGLESTEP, &[self.gate, self.gate + 2])? == self.gate {
-            self.prepare(task, call, self.gate)?;
-            task.step()?;
-            self.wait_trap(task, libc::PTRACE_SINGLESTEP, &[self.gate + 2])?;
+        let mut entered = false;
+        loop {
+            super::ptrace("resume", libc::PTRACE_SYSCALL, task.tid, 0, 0)?;
+            let (status, at) = self.wait_stop(task)?;
+            if status >> 8 != SYSCALL_STOP {
+                self.pass(task, status, at)?;
+                continue;
+            }
+            let regs = task.registers()?;
+            if regs.rip != self.gate + 2 {
+                // from a stop inside a call (PTRACE_EVENT_EXEC) the first stop is the end of that call, whose result is in rax
+                self.prepare(task, call, self.gate)?;
+            } else if entered {
+                let call = Call { ret: regs.rax as i64, ..call };
+                return call.result().map_err(|source| Error::Call { tid: task.tid, nr: call.nr, source });
+            } else {
+                entered = true;
+            }
         }
-        let call = Call { ret: task.registers()?.rax as i64, ..call };
-        call.result().map_err(|source| Error::Call { tid: task.tid, nr: call.nr, source })
     }
 
-    /// Waits until the task traps at one of these addresses, letting pass the stops that have nothing to do with us.
-    fn wait_trap(&self, task: &mut Stopped, resume: u32, expected: &[u64]) -> Result<u64> {
+    /// Waits until the task traps with `rip` there, letting pass the stops that have nothing to do with us.
+    fn wait_trap(&self, task: &mut Stopped, rip: u64) -> Result<()> {
         loop {
-            let status = wait(task.tid)?;
-            let event = status >> 16;
-            let signal = libc::WSTOPSIG(status);
-            let at = task.registers()?.rip;
-            match (event, signal) {
-                (0, libc::SIGTRAP) if expected.contains(&at) => return Ok(at),
-                // an interrupt or a group stop that was still due
-                (libc::PTRACE_EVENT_STOP, _) => {
-                    super::ptrace("resume", resume, task.tid, 0, 0)?;
-                }
-                (0, libc::SIGSTOP) => {
-                    task.deferred_stops += 1;
-                    super::ptrace("resume", resume, task.tid, 0, 0)?;
-                }
-                _ => {
-                    return Err(Error::Unexpected { tid: task.tid, status, rip: at });
-                }
+            let (status, at) = self.wait_stop(task)?;
+            if status >> 8 == libc::SIGTRAP && at == rip {
+                return Ok(());
             }
+            self.pass(task, status, at)?;
+            super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
+        }
+    }
+
+    fn wait_stop(&self, task: &mut Stopped) -> Result<(i32, u64)> {
+        Ok((wait(task.tid)?, task.registers()?.rip))
+    }
+
+    /// What to do about a stop that was not waited for.
+    fn pass(&self, task: &mut Stopped, status: i32, at: u64) -> Result<()> {
+        match (status >> 16, libc::WSTOPSIG(status)) {
+            // an interrupt or a group stop that was still due
+            (libc::PTRACE_EVENT_STOP, _) => Ok(()),
+            (0, libc::SIGSTOP) => {
+                task.deferred_stops += 1;
+                Ok(())
+            }
+            _ => Err(Error::Unexpected { tid: task.tid, status, rip: at }),
         }
     }
 }

@@ -2,9 +2,11 @@
 //! a running task does not compile. Calls are made *in* a stopped task by [`Injector`].
 #![allow(unsafe_code)]
 
+mod armor;
 mod inject;
 mod registers;
 
+pub use armor::Armor;
 pub use inject::{Call, Injector, find_hole};
 pub use registers::Registers;
 
@@ -77,6 +79,8 @@ pub struct Stopped {
     group_stop: Option<i32>,
     /// SIGSTOPs that arrived while calls were injected; sent again when the task is released.
     deferred_stops: u32,
+    /// Where the task's way back lies ([`Armor`]); 0 for none.
+    frame: u64,
 }
 
 /// Why a task stopped.
@@ -98,7 +102,7 @@ const OPTIONS: i32 = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK | libc
 ///
 /// `build` is for tasks that exist only for us: new tasks and execs are followed, and the task dies with us.
 pub fn seize(tid: i32, build: bool) -> Result<Running> {
-    let options = if build { OPTIONS | libc::PTRACE_O_EXITKILL } else { 0 };
+    let options = libc::PTRACE_O_TRACESYSGOOD | if build { OPTIONS | libc::PTRACE_O_EXITKILL } else { 0 };
     ptrace("trace", libc::PTRACE_SEIZE, tid, 0, options as u64)?;
     Ok(Running { tid })
 }
@@ -135,8 +139,7 @@ pub fn stop_group(tasks: Vec<Stopped>, signal: i32) -> Result<Vec<Stopped>> {
     let mut deliver = signal;
     let mut leader = loop {
         // SIGSTOP only brings the task to a stop where the real signal can be given in its place
-        crate::sys::process::tgkill(tid, tid, libc::SIGSTOP)
-            .map_err(|source| Error::Ptrace { what: "stop", tid, source })?;
+        crate::sys::process::tgkill(tid, tid, libc::SIGSTOP).map_err(|source| Error::Ptrace { what: "stop", tid, source })?;
         let (stopped, stop) = leader.resume(0)?.wait()?;
         if stop != Stop::Signal(libc::SIGSTOP) {
             leader = stopped;
@@ -171,7 +174,7 @@ impl Running {
     pub fn wait(self) -> Result<(Stopped, Stop)> {
         let status = wait(self.tid)?;
         let signal = libc::WSTOPSIG(status);
-        let mut stopped = Stopped { tid: self.tid, group_stop: None, deferred_stops: 0 };
+        let mut stopped = Stopped { tid: self.tid, group_stop: None, deferred_stops: 0, frame: 0 };
         let stop = match status >> 16 {
             libc::PTRACE_EVENT_STOP => {
                 if signal != libc::SIGTRAP {
@@ -258,10 +261,6 @@ impl Stopped {
     pub fn resume(self, signal: i32) -> Result<Running> {
         ptrace("resume", libc::PTRACE_CONT, self.tid, 0, signal as u64)?;
         Ok(Running { tid: self.tid })
-    }
-
-    fn step(&mut self) -> Result<()> {
-        ptrace("step", libc::PTRACE_SINGLESTEP, self.tid, 0, 0).map(drop)
     }
 
     /// Waits for a task that has been killed to end. Its parent is told only when the tracer knows.
