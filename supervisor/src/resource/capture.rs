@@ -161,3 +161,34 @@ impl Capture {
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A process that tests have stopped, as a checkpoint sees it.
+    pub(crate) fn captured(proc: &Proc, process: super::super::NascentProcess) -> CapturedProcess {
+        let pid = process.pid;
+        let tasks = process.tasks.into_iter().map(|(vtid, stopped)| CapturedTask {
+            tid: stopped.tid(),
+            vtid,
+            registers: stopped.registers().unwrap(),
+            signal_mask: stopped.signal_mask().unwrap(),
+            stat: proc.stat(pid, stopped.tid()).unwrap(),
+            status: proc.status(pid, stopped.tid()).unwrap(),
+            stopped: Some(stopped),
+        });
+        CapturedProcess {
+            pid,
+            vpid: process.vpid,
+            parent: 1,
+            group: 0,
+            session: 0,
+            pidfd: crate::sys::process::pidfd_open(pid).unwrap(),
+            tasks: tasks.collect(),
+            maps: proc.maps(pid).unwrap(),
+            zombie: false,
+            injector: Some(process.injector),
+        }
+    }
+}

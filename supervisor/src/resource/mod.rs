@@ -33,6 +33,7 @@ mod transplant_tests;
 pub mod lock;
 pub mod memory;
 pub mod nascent;
+pub mod posix_shm;
 mod netlink_socket;
 mod other_socket;
 pub mod process;
@@ -41,6 +42,10 @@ pub mod socket;
 pub mod task;
 pub mod timer;
 pub mod tree;
+pub mod sysv;
+pub mod sysv_msg;
+pub mod sysv_sem;
+pub mod sysv_shm;
 mod unix_socket;
 mod unsupported;
 

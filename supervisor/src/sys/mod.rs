@@ -5,11 +5,13 @@
 pub mod buffer;
 pub mod events;
 pub mod files;
+pub mod ipc;
 pub mod launch;
 pub mod memory;
 pub mod passing;
 pub mod process;
 pub mod socket;
+pub mod terminal;
 
 use std::io;
 
