@@ -6,7 +6,7 @@ use crate::pod::record::Names;
 use crate::proc::Proc;
 use crate::resource::descriptor::{self, Descriptions};
 use crate::resource::{self, Context, Nascent, aio, attributes, credentials, file_object, lock, tree};
-use crate::resource::{memory, process, signal, task, timer};
+use crate::resource::{memory, mqueue, posix_shm, process, signal, sysv_msg, sysv_sem, sysv_shm, task, timer};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -129,19 +129,28 @@ fn check(cx: &mut Nascent) -> resource::Result<Records> {
 
 fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn FnMut(&str)) -> resource::Result<Vec<i32>> {
     stage("building processes");
+    posix_shm::restore(cx)?;
     let objects: Vec<OwnedFd> = memory::shared::restore(&records.memory.objects, cx)?;
     let helpers = tree::grow(cx, init, &records.processes, &records.plan, &records.memory, &objects)?;
     drop(objects);
+    sysv_shm::restore(cx)?;
+    memory::attach_segments(cx, &records.memory)?;
+    sysv_shm::finish(cx)?;
     tree::add_threads(cx, &records.processes, &records.tasks)?;
     tree::set_groups(cx, &records.processes, &helpers)?;
     helpers.end()?;
     task::restore(&records.tasks, cx)?;
+
+    sysv_sem::restore(cx)?;
+    sysv_msg::restore(cx)?;
+    mqueue::restore(cx)?;
 
     stage("opening files");
     aio::restore(cx)?;
     descriptor::restore(cx)?;
     descriptor::settle(cx)?;
     file_object::finish(cx)?;
+    mqueue::finish(cx)?;
     attributes::restore(&records.attributes, cx)?;
     lock::restore(cx)?;
 

@@ -180,6 +180,9 @@ pub(super) mod tests {
         });
         CapturedProcess {
             pid,
+            handle: pid,
+            dumpable: None,
+            armor: None,
             vpid: process.vpid,
             parent: 1,
             group: 0,

@@ -120,6 +120,7 @@ kinds! {
     NetlinkSocket => netlink_socket,
     OtherSocket => other_socket,
     ProcFile => proc_file,
+    Mqueue => mqueue,
     Regular => regular,
     Pipe => pipe,
     Eventfd => eventfd,

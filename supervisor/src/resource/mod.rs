@@ -33,6 +33,7 @@ mod transplant_tests;
 pub mod lock;
 pub mod memory;
 pub mod nascent;
+pub mod mqueue;
 pub mod posix_shm;
 mod netlink_socket;
 mod other_socket;

@@ -6,10 +6,10 @@
 use super::{Capture, Context, Error, Nascent, Result, sysv};
 use crate::image::RunRef;
 use autopod_namespace::Table;
-use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, fchmodat, fstatat, mkdirat};
 use nix::sys::uio::{pread, pwrite};
-use nix::unistd::{Gid, Uid, Whence, fchownat, linkat, lseek, symlinkat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, Whence, fchownat, linkat, lseek, symlinkat, unlinkat};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -34,6 +34,8 @@ pub struct Record {
     pub path: PathBuf,
     pub mode: u32,
     pub owner: (u32, u32),
+    /// The C library knows a named semaphore that it has open by its inode number.
+    pub inode: u64,
     /// Seconds and nanoseconds.
     pub modified: (i64, i64),
     pub content: Content,
@@ -133,7 +135,8 @@ impl Walk<'_> {
             let directory = content == Content::Directory;
             let modified = (stat.st_mtime, stat.st_mtime_nsec);
             let mode = stat.st_mode & 0o7777;
-            records.push(Record { path, mode, owner: (stat.st_uid, stat.st_gid), modified, content });
+            let owner = (stat.st_uid, stat.st_gid);
+            records.push(Record { path, mode, owner, inode: stat.st_ino, modified, content });
             if directory {
                 self.visit(&host, cx, links, records)?;
             }
@@ -180,6 +183,7 @@ fn restore_in(root: &Path, cx: &mut Nascent) -> Result<()> {
     let Some(directory) = open_directory(root)? else {
         return Err(Error::NotHere(format!("the pod has {} files in {DIRECTORY}, which is not here", records.len())));
     };
+    let mut made = if table.is_none() { make_files(&directory, &records)? } else { HashMap::new() };
     let mut hosts: Vec<PathBuf> = Vec::new();
     for record in &records {
         if record.path.is_absolute() || record.path.components().any(|part| part.as_os_str() == "..") {
@@ -187,13 +191,47 @@ fn restore_in(root: &Path, cx: &mut Nascent) -> Result<()> {
         }
         let host = host_name(table, &record.path)
             .ok_or_else(|| Error::NotHere(format!("the name {} is too long here", record.path.display())))?;
-        make(&directory, &host, record, &hosts, cx)?;
+        make(&directory, &host, record, &hosts, made.remove(&hosts.len()), cx)?;
         hosts.push(host);
     }
     Ok(())
 }
 
-fn make(root: &OwnedFd, host: &Path, record: &Record, earlier: &[PathBuf], cx: &mut Nascent) -> Result<()> {
+/// How many files are made in vain to reach an inode number.
+const MOST_IN_VAIN: u64 = 1 << 16;
+
+/// Makes the files of a fresh tmpfs under the inode numbers that they had, as far as can be: it counts them upwards.
+fn make_files(root: &OwnedFd, records: &[Record]) -> Result<HashMap<usize, (OwnedFd, String)>> {
+    let files = records.iter().enumerate().filter(|(_, record)| matches!(record.content, Content::File(..)));
+    let mut files: Vec<(usize, &Record)> = files.collect();
+    files.sort_by_key(|(_, record)| record.inode);
+    let mut made = HashMap::new();
+    for (index, record) in files {
+        let name = format!(".autopod-{index}");
+        let doing = || format!("make {DIRECTORY}/{name}");
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let mut first = None;
+        let file = loop {
+            let file = openat(root, name.as_str(), flags, Mode::from_bits_truncate(0o600)).doing(doing)?;
+            let inode = nix::sys::stat::fstat(&file).doing(doing)?.st_ino;
+            if inode >= record.inode || inode - *first.get_or_insert(inode) > MOST_IN_VAIN {
+                break file;
+            }
+            unlinkat(root, name.as_str(), UnlinkatFlags::NoRemoveDir).doing(doing)?;
+        };
+        made.insert(index, (file, name));
+    }
+    Ok(made)
+}
+
+fn make(
+    root: &OwnedFd,
+    host: &Path,
+    record: &Record,
+    earlier: &[PathBuf],
+    made: Option<(OwnedFd, String)>,
+    cx: &mut Nascent,
+) -> Result<()> {
     let doing = || format!("make {DIRECTORY}/{}", host.display());
     match &record.content {
         Content::Directory => mkdirat(root, host, Mode::from_bits_truncate(0o700)).doing(doing)?,
@@ -206,7 +244,13 @@ fn make(root: &OwnedFd, host: &Path, record: &Record, earlier: &[PathBuf], cx: &
         }
         Content::File(size, content) => {
             let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-            let file = openat(root, host, flags, Mode::from_bits_truncate(0o600)).doing(doing)?;
+            let file = match made {
+                Some((file, name)) => {
+                    renameat(root, name.as_str(), root, host).doing(doing)?;
+                    file
+                }
+                None => openat(root, host, flags, Mode::from_bits_truncate(0o600)).doing(doing)?,
+            };
             nix::unistd::ftruncate(&file, *size as i64).doing(doing)?;
             for (at, run) in content {
                 let data = cx.blob(run)?;

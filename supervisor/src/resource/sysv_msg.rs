@@ -62,7 +62,7 @@ fn restore_one(record: &Record, cx: &mut Nascent) -> Result<()> {
     let messages = record.messages.iter().map(|run| cx.blob(run)).collect::<Result<Vec<_>>>()?;
     let mut data = ipc::msg_stat(host).doing(doing)?;
     // a queue may hold more than it takes now, and a message that only sets who sent needs room, too
-    let needed = messages.iter().map(|message| message.len() as u64).sum::<u64>().max(record.capacity);
+    let needed = messages.iter().map(|message| message.len() as u64 - 8).sum::<u64>().max(record.capacity);
     if needed > data.msg_qbytes {
         data.msg_qbytes = needed;
         ipc::msg_set(host, &data).doing(doing)?;

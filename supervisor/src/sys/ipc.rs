@@ -175,6 +175,13 @@ pub struct QueueAttributes {
     reserved: [i64; 4],
 }
 
+impl QueueAttributes {
+    /// For a new queue.
+    pub fn new(max_messages: i64, message_size: i64) -> QueueAttributes {
+        QueueAttributes { max_messages, message_size, ..QueueAttributes::default() }
+    }
+}
+
 /// mq_open(3) as the system call: the name has no slash.
 pub fn mq_open(name: &CStr, flags: i32, mode: u32, attributes: Option<&QueueAttributes>) -> io::Result<OwnedFd> {
     let attributes = attributes.map_or(std::ptr::null(), std::ptr::from_ref);

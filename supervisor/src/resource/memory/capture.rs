@@ -131,11 +131,12 @@ fn backing(cx: &mut Capture, index: usize, map: &Mapping, objects: &mut shared::
     if label.starts_with("anon_inode:") {
         return refuse("it belongs to a kernel object that cannot be captured", "let the program close it first");
     }
+    // the inode number of a segment is its id, which may be 0
+    if let Some(id) = label.strip_prefix("/SYSV").filter(|_| map.shared).map(|_| map.inode as u32) {
+        return Ok(Backing::SysvSegment(crate::resource::sysv_shm::segment_for(cx, id.into())?));
+    }
     if map.inode == 0 {
         return Ok(Backing::Anonymous);
-    }
-    if let Some(id) = label.strip_prefix("/SYSV").filter(|_| map.shared).map(|_| map.inode as u32) {
-        return Ok(Backing::SysvSegment(id));
     }
     let deleted = label.ends_with(" (deleted)");
     if map.shared && (label.starts_with("/memfd:") || (label.starts_with("/dev/zero") && deleted)) {

@@ -9,7 +9,7 @@ pub mod shared;
 mod vdso;
 
 pub use capture::capture;
-pub use restore::{build, take_over};
+pub use restore::{attach_segments, build, take_over};
 
 use super::Vpid;
 use super::file_object::FileObject;

@@ -1,6 +1,6 @@
 //! Building address spaces, by calls made in the process itself.
 use super::super::descriptor::hand_over;
-use super::super::{Context, Error, Nascent, NascentProcess, Result};
+use super::super::{Context, Error, Nascent, NascentProcess, Result, sysv_shm};
 use super::{AddressSpace, Backing, MappingRecord, PAGE, Section, TASK_SIZE, vdso};
 use crate::proc::{Mapping, Proc, parse_maps};
 use crate::tracee::{Call, Injector, Stopped, find_hole};
@@ -92,13 +92,7 @@ fn map_all(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace,
             None => u64::MAX,
         };
         match &map.backing {
-            Backing::Kernel(_) | Backing::AioRing => continue,
-            Backing::SysvSegment(id) => {
-                // segments keep their ids
-                let flags = if map.protection & libc::PROT_WRITE == 0 { libc::SHM_RDONLY } else { 0 };
-                calls.push(Call::new(libc::SYS_shmat, [u64::from(*id), map.start, flags as u64]));
-                continue;
-            }
+            Backing::Kernel(_) | Backing::AioRing | Backing::SysvSegment(_) => continue,
             _ => {}
         }
         let filled = is_filled(map, space);
@@ -117,6 +111,41 @@ fn map_all(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace,
     }
     calls.extend(numbers.iter().map(|fd| Call::new(libc::SYS_close, [*fd as u64])));
     process.sequence("map the memory", &mut calls)
+}
+
+/// Attaches System V segments (shmop(2)) where they were. Processes must exist, and the segments.
+pub fn attach_segments(cx: &mut Nascent, section: &Section) -> Result<()> {
+    for space in &section.spaces {
+        let mut calls = Vec::new();
+        let mut done = 0;
+        for (index, map) in space.mappings.iter().enumerate() {
+            let Backing::SysvSegment(id) = map.backing else { continue };
+            if index < done {
+                continue;
+            }
+            // mprotect(2) splits an attachment into several mappings
+            let base = map.start - map.offset;
+            let parts = space.mappings[index..].iter();
+            let parts = parts.take_while(|part| part.backing == map.backing && part.start.wrapping_sub(part.offset) == base);
+            let parts: Vec<&MappingRecord> = parts.collect();
+            done = index + parts.len();
+            let any = |bit: i32| parts.iter().any(|part| part.protection & bit != 0);
+            const SHM_EXEC: i32 = 0o100000;
+            let flags = if any(libc::PROT_WRITE) { 0 } else { libc::SHM_RDONLY } | if any(libc::PROT_EXEC) { SHM_EXEC } else { 0 };
+            let host = sysv_shm::host_id(cx, id)?;
+            calls.push(Call::new(libc::SYS_shmat, [host as u64, base, flags as u64]));
+            if map.offset != 0 {
+                calls.push(Call::new(libc::SYS_munmap, [base, map.offset]));
+            }
+            calls.extend(parts.iter().map(|part| {
+                Call::new(libc::SYS_mprotect, [part.start, part.end - part.start, part.protection as u64])
+            }));
+        }
+        if !calls.is_empty() {
+            cx.process_mut(space.process)?.sequence("attach the shared memory segments", &mut calls)?;
+        }
+    }
+    Ok(())
 }
 
 /// What a mapping is made from, as a key.
