@@ -7,7 +7,7 @@ use crate::id::ID_SPACE;
 
 /// "AutoPodN", little endian.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"AutoPodN");
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// utsname fields are 65 bytes with their NUL (__NEW_UTS_LEN in include/uapi/linux/utsname.h).
 pub(crate) const UTS_LEN: usize = 65;
@@ -33,6 +33,8 @@ pub(crate) struct Header {
     pub id_ceiling: AtomicU32,
     pub sweep_cursor: AtomicU32,
     pub uts_sequence: AtomicU32,
+    /// Not zero: the kernel realizes the names now, and hooks translate nothing.
+    pub dormant: AtomicU32,
     pub monotonic_offset: AtomicI64,
     pub boottime_offset: AtomicI64,
     pub hostname: [AtomicU8; UTS_LEN],

@@ -99,6 +99,15 @@ impl Table {
         read_text(&self.header().path)
     }
 
+    /// Whether the pod's names are realized by the kernel now: it was restarted under `--names kernel`.
+    pub fn is_dormant(&self) -> bool {
+        self.header().dormant.load(Relaxed) != 0
+    }
+
+    pub fn set_dormant(&self) {
+        self.header().dormant.store(1, Relaxed);
+    }
+
     pub fn unreachable(&self) -> Unreachable {
         match self.header().policy.load(Relaxed) {
             1 => Unreachable::Warn,

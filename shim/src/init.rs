@@ -61,6 +61,10 @@ fn look() -> Option<Table> {
         }
         return None;
     };
+    if address == NONE {
+        POD.store(NONE, Release);
+        return None;
+    }
     match POD.compare_exchange(core::ptr::null_mut(), address, AcqRel, Acquire) {
         Ok(_) => {
             crate::environment::remember();
@@ -111,6 +115,10 @@ fn map(path: &CStr) -> Option<*mut c_void> {
             return None;
         }
         let address = address as *mut c_void;
+        if Table::at(address).is_ok_and(|table| table.is_dormant()) {
+            call!(libc::SYS_munmap, address, FILE_SIZE);
+            return Some(NONE);
+        }
         if Table::at(address).is_err() {
             call!(libc::SYS_munmap, address, FILE_SIZE);
             return None;

@@ -1,5 +1,6 @@
 //! A checkpoint from beginning to end: join the pod's namespaces, stop every task, read everything, seal the image, and let the pod
 //! go on or end it.
+use autopod_namespace::Clock;
 use crate::image::{ImageWriter, Key, KeyError, ManifestBuilder};
 use crate::pod::engine::{CheckpointRequest, PodSection, Progress, Report, Tcp};
 use crate::pod::record::Names;
@@ -7,7 +8,7 @@ use crate::proc::Proc;
 use crate::quiesce::{self, StoppedProcess, quiesce};
 use crate::resource::capture::OutsideConnections;
 use crate::resource::{self, Capture, CapturedProcess, CapturedTask, Context, Vpid, aio, attributes, credentials, descriptor, lock};
-use crate::resource::{mqueue, posix_shm, sysv_msg, sysv_sem, sysv_shm};
+use crate::resource::{mqueue, posix_shm, shim_names, sysv_msg, sysv_sem, sysv_shm};
 use crate::resource::{memory, process, signal, task, timer};
 use crate::sys;
 use crate::tracee::{self, Armor, Call, Injector, Registers, find_hole};
@@ -26,16 +27,11 @@ pub enum Error {
     Resource { pod: String, source: resource::Error },
     #[error(transparent)]
     Key(#[from] KeyError),
-    #[error("cannot checkpoint pod \"{pod}\": its names are realized by the shim, which the engine cannot rebuild yet; make the pod with `--names kernel`")]
-    ShimNames { pod: String },
 }
 
 /// Makes the image.
 pub fn run(request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
     let pod = request.record.name.clone();
-    if request.record.names == Names::Shim {
-        return Err(Error::ShimNames { pod });
-    }
     let begun = Instant::now();
     let fail = |source| Error::Resource { pod: pod.clone(), source };
     let proc = Proc::open().doing(|| "open /proc".into()).map_err(fail)?;
@@ -151,11 +147,19 @@ fn read_tasks(cx: &mut Capture, stopped: Vec<StoppedProcess>, init: i32) -> reso
 fn read_process(cx: &mut Capture, stopped: StoppedProcess) -> resource::Result<CapturedProcess> {
     let pid = stopped.pid;
     let what = || format!("read process {pid} of the host");
+    let table = shim_names::table(cx)?;
+    let hooked = if table.is_some() { cx.proc.maps(pid).unwrap_or_default() } else { Vec::new() };
     let mut tasks = Vec::new();
-    for (tid, task) in stopped.tasks {
+    for (tid, mut task) in stopped.tasks {
+        if table.is_some() {
+            task = task.map(|task| shim_names::leave_hooks(&hooked, task)).transpose().doing(what)?;
+        }
         let stat = cx.proc.stat(pid, tid).doing(what)?;
         let status = cx.proc.status(pid, tid).doing(what)?;
-        let vtid = status.ns_pid.last().copied().unwrap_or(tid) as Vpid;
+        let vtid = match table {
+            Some(table) => shim_names::name_task(table, tid)?,
+            None => status.ns_pid.last().copied().unwrap_or(tid) as Vpid,
+        };
         let (registers, signal_mask) = match &task {
             Some(task) => (task.registers().doing(what)?, task.signal_mask().doing(what)?),
             None => (Registers::default(), 0),
@@ -164,9 +168,12 @@ fn read_process(cx: &mut Capture, stopped: StoppedProcess) -> resource::Result<C
         tasks.push(CapturedTask { tid, vtid, stopped: task, registers, signal_mask, stat, status });
     }
     let status = &tasks[0].status;
-    let inner = |ids: &[i32]| ids.last().copied().unwrap_or(0) as Vpid;
-    let (vpid, group, session) = (tasks[0].vtid, inner(&status.ns_pgid), inner(&status.ns_sid));
     let (host_group, host_session) = (tasks[0].stat.pgrp, tasks[0].stat.session);
+    let name = |ids: &[i32], host: i32| match table {
+        Some(table) => shim_names::name(table, host),
+        None => ids.last().copied().unwrap_or(0) as Vpid,
+    };
+    let (vpid, group, session) = (tasks[0].vtid, name(&status.ns_pgid, host_group), name(&status.ns_sid, host_session));
     cx.virtual_ids.entry(host_group).or_insert(group);
     cx.virtual_ids.entry(host_session).or_insert(session);
     let zombie = tasks.iter().all(|task| task.stopped.is_none());
@@ -244,6 +251,7 @@ fn going_on(task: &CapturedTask) -> Registers {
 fn capture(cx: &mut Capture, request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> resource::Result<()> {
     let mut stage = |name: &str| progress(Progress { stage: name.into(), done: 0, total: 0 });
     stage("reading processes");
+    shim_names::capture(cx)?;
     let section = pod_section(cx, request)?;
     cx.section("pod", &section)?;
     process::capture(cx)?;
@@ -267,23 +275,31 @@ fn capture(cx: &mut Capture, request: &CheckpointRequest, progress: &mut dyn FnM
     memory::capture(cx)
 }
 
-fn pod_section(cx: &Capture, request: &CheckpointRequest) -> resource::Result<PodSection> {
+fn pod_section(cx: &mut Capture, request: &CheckpointRequest) -> resource::Result<PodSection> {
     let what = || "read the pod's clocks".to_string();
     let mut record = request.record.clone();
     let host = nix::sys::utsname::uname().doing(|| "read the pod's host name".into())?;
     record.hostname = host.nodename().to_string_lossy().into_owned();
     record.domainname = host.domainname().to_string_lossy().into_owned();
+    if let Some(table) = shim_names::table(cx)? {
+        record.hostname = String::from_utf8_lossy(table.hostname().as_bytes()).into_owned();
+        record.domainname = String::from_utf8_lossy(table.domainname().as_bytes()).into_owned();
+    }
     let offsets = cx.proc.read_text(&format!("{}/timens_offsets", request.init_pid)).unwrap_or_default();
     let offset = |name: &str| {
         let line = offsets.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0 0");
         let numbers: Vec<i64> = line.split_ascii_whitespace().filter_map(|n| n.parse().ok()).collect();
         numbers.first().copied().unwrap_or(0) * 1_000_000_000 + numbers.get(1).copied().unwrap_or(0)
     };
+    let (mut monotonic, mut boottime) = (offset("monotonic"), offset("boottime"));
+    if let Some(table) = shim_names::table(cx)? {
+        (monotonic, boottime) = (table.clock_offset(Clock::Monotonic), table.clock_offset(Clock::Boottime));
+    }
     let now = |clock| nix::time::clock_gettime(clock).map(|t| t.tv_sec() * 1_000_000_000 + t.tv_nsec()).doing(what);
     Ok(PodSection {
         record,
-        monotonic: now(nix::time::ClockId::CLOCK_MONOTONIC)? + offset("monotonic"),
-        boottime: now(nix::time::ClockId::CLOCK_BOOTTIME)? + offset("boottime"),
+        monotonic: now(nix::time::ClockId::CLOCK_MONOTONIC)? + monotonic,
+        boottime: now(nix::time::ClockId::CLOCK_BOOTTIME)? + boottime,
     })
 }
 

@@ -6,7 +6,7 @@ use crate::pod::record::Names;
 use crate::proc::Proc;
 use crate::resource::descriptor::{self, Descriptions};
 use crate::resource::{self, Context, Nascent, aio, attributes, credentials, file_object, lock, tree};
-use crate::resource::{memory, mqueue, posix_shm, process, signal, sysv_msg, sysv_sem, sysv_shm, task, timer};
+use crate::resource::{memory, mqueue, posix_shm, process, shim_names, signal, sysv_msg, sysv_sem, sysv_shm, task, timer};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -25,8 +25,6 @@ pub enum Error {
     Key(#[from] KeyError),
     #[error("cannot restart from {image}: it has no section \"pod\"; it is not an image of a pod")]
     NoPod { image: String },
-    #[error("cannot restart from {image}: names realized by the shim cannot be rebuilt yet; use `--names kernel`")]
-    ShimNames { image: String },
 }
 
 fn open(path: &Path, key: Option<&Path>) -> Result<ImageReader, Error> {
@@ -46,9 +44,6 @@ pub fn pod_section(request: &SectionRequest) -> Result<PodSection, Error> {
 /// Rebuilds the pod's processes.
 pub fn run(request: &RestartRequest, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
     let image = request.image.display().to_string();
-    if request.names == Names::Shim {
-        return Err(Error::ShimNames { image });
-    }
     let begun = Instant::now();
     let fail = |source| Error::Resource { image: image.clone(), source };
     let init = InitClient::connect(&request.init_socket, &request.record.name)
@@ -92,6 +87,7 @@ pub fn run(request: &RestartRequest, progress: &mut dyn FnMut(Progress)) -> Resu
 
 /// Everything that is known of the image beside open files and pages.
 struct Records {
+    names: Names,
     processes: Vec<process::ProcessRecord>,
     tasks: Vec<task::TaskRecord>,
     signals: Vec<signal::SignalRecord>,
@@ -115,7 +111,11 @@ fn check(cx: &mut Nascent) -> resource::Result<Records> {
         }
     }
     memory::check(&memory)?;
+    let pod: Option<PodSection> = cx.reader.manifest().section("pod")?;
+    let names = pod.map_or(Names::Kernel, |pod| pod.record.names);
+    shim_names::check(cx, names, &memory)?;
     Ok(Records {
+        names,
         plan: process::plan(&processes)?,
         processes,
         tasks: cx.section("tasks")?,
@@ -129,10 +129,12 @@ fn check(cx: &mut Nascent) -> resource::Result<Records> {
 
 fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn FnMut(&str)) -> resource::Result<Vec<i32>> {
     stage("building processes");
+    shim_names::prepare(cx, &records.memory)?;
     posix_shm::restore(cx)?;
     let objects: Vec<OwnedFd> = memory::shared::restore(&records.memory.objects, cx)?;
     let helpers = tree::grow(cx, init, &records.processes, &records.plan, &records.memory, &objects)?;
     drop(objects);
+    shim_names::restore(cx, &records.processes)?;
     sysv_shm::restore(cx)?;
     memory::attach_segments(cx, &records.memory)?;
     sysv_shm::finish(cx)?;
@@ -169,6 +171,8 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     // what the engine holds open would keep the pod from seeing ends of files
     cx.descriptions = Descriptions::default();
     cx.stash.clear();
+    let shim_then = records.names == Names::Shim;
+    shim_names::correct_memory(cx, &records.processes, &records.tasks, &records.memory, shim_then)?;
     tree::release(cx, &records.processes, &records.tasks)?;
     Ok(records.processes.iter().map(|record| record.process as i32).collect())
 }

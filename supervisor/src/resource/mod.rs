@@ -38,6 +38,7 @@ pub mod posix_shm;
 mod netlink_socket;
 mod other_socket;
 pub mod process;
+pub mod shim_names;
 pub mod signal;
 pub mod socket;
 pub mod task;

@@ -97,6 +97,11 @@ impl Nascent {
             .ok_or_else(|| Error::Inconsistent(format!("id {virtual_id} is used but no process or task of the image has it")))
     }
 
+    /// The name of a task, group or session in calls that the pod's processes make themselves.
+    pub fn kernel_id(&self, virtual_id: Vpid) -> Result<i32> {
+        if self.kernel_names { Ok(virtual_id as i32) } else { self.host_id(virtual_id) }
+    }
+
     pub fn process_mut(&mut self, vpid: Vpid) -> Result<&mut NascentProcess> {
         self.processes
             .iter_mut()

@@ -1,6 +1,7 @@
 //! What a task (a thread) is made of beside its memory and its process: registers, FPU state, signal mask, alternate stack, name,
 //! scheduling, robust list, rseq, and the word that the kernel clears when it ends (set_tid_address(2)).
 use super::{Capture, CapturedTask, Context, Error, Nascent, Result, Vpid};
+use crate::proc::Mapping;
 use crate::sys::process::{self, SchedAttr};
 use crate::tracee::{Call, Injector, Registers};
 use serde::{Deserialize, Serialize};
@@ -53,13 +54,20 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         for task in process.tasks.iter_mut().filter(|task| task.stopped.is_some()) {
             let what = || format!("read the state of task {} of {title}", task.vtid);
             let name = proc.comm(pid, task.tid).doing(what)?;
-            records.push(capture_task(&injector, task, vpid, name, &title)?);
+            records.push(capture_task(&injector, task, vpid, name, &title, &process.maps)?);
         }
     }
     cx.section("tasks", &records)
 }
 
-fn capture_task(injector: &Injector, task: &mut CapturedTask, process: Vpid, name: Vec<u8>, title: &str) -> Result<TaskRecord> {
+fn capture_task(
+    injector: &Injector,
+    task: &mut CapturedTask,
+    process: Vpid,
+    name: Vec<u8>,
+    title: &str,
+    maps: &[Mapping],
+) -> Result<TaskRecord> {
     let (tid, vtid) = (task.tid, task.vtid);
     let what = || format!("read the state of task {vtid} of {title}");
     let registers = task.registers;
@@ -92,7 +100,7 @@ fn capture_task(injector: &Injector, task: &mut CapturedTask, process: Vpid, nam
     Ok(TaskRecord {
         task: vtid,
         process,
-        registers: registers.rewound(),
+        registers: super::shim_names::rewound(maps, &registers),
         xstate,
         signal_mask: task.signal_mask,
         alternate_stack: (word(0), half(8), word(16)),

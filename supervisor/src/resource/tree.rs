@@ -90,7 +90,8 @@ impl Grove<'_> {
     fn step(&mut self, cx: &mut Nascent, step: &Step) -> Result<()> {
         match step {
             Step::Leader { session } => {
-                let mut process = fork(&mut self.mother, *session, libc::CLONE_PARENT as u64, 0)?;
+                let id = KernelId::of_helper(cx, *session);
+                let mut process = fork(&mut self.mother, *session, id, libc::CLONE_PARENT as u64, 0)?;
                 process.call("lead a session", libc::SYS_setsid, [])?;
                 cx.host_ids.entry(*session).or_insert(process.pid);
                 self.stand_ins.push(process);
@@ -118,29 +119,31 @@ impl Grove<'_> {
             return Ok(());
         }
         let parent_flag = libc::CLONE_PARENT as u64;
+        let id = KernelId::of_task(cx, record, 0);
         let (process, program) = match birth {
-            Birth::Seed => (fork(&mut self.mother, record.process, parent_flag, 0)?, None),
+            Birth::Seed => (fork(&mut self.mother, record.process, id, parent_flag, 0)?, None),
             Birth::Fork { .. } => {
                 let program = self.program_of(record.parent);
-                (fork(cx.process_mut(record.parent)?, record.process, 0, record.exit_signal as u64)?, program)
+                (fork(cx.process_mut(record.parent)?, record.process, id, 0, record.exit_signal as u64)?, program)
             }
             Birth::Orphan { from } => {
                 if let Some(stand_in) = self.stand_ins.iter_mut().find(|process| process.vpid == from) {
-                    (fork(stand_in, record.process, parent_flag, 0)?, None)
+                    (fork(stand_in, record.process, id, parent_flag, 0)?, None)
                 } else {
                     let program = self.program_of(from);
                     let child_of_init = self.records.iter().any(|other| other.process == from && other.parent == 1);
+                    let helper = KernelId::of_helper(cx, self.next_free);
                     let source = cx.process_mut(from)?;
                     if child_of_init {
-                        (fork(source, record.process, parent_flag, 0)?, program)
+                        (fork(source, record.process, id, parent_flag, 0)?, program)
                     } else {
-                        let mut between = fork(source, self.next_free, 0, 0)?;
+                        let mut between = fork(source, self.next_free, helper, 0, 0)?;
                         self.next_free += 1;
-                        let process = fork(&mut between, record.process, 0, libc::SIGCHLD as u64)?;
-                        let number = between.vpid;
+                        let process = fork(&mut between, record.process, id, 0, libc::SIGCHLD as u64)?;
+                        let number = number(cx, &between);
                         end(between, 0)?;
                         let all = libc::__WALL as u64;
-                        cx.process_mut(from)?.call("reap a helper", libc::SYS_wait4, [u64::from(number), 0, all, 0])?;
+                        cx.process_mut(from)?.call("reap a helper", libc::SYS_wait4, [number, 0, all, 0])?;
                         (process, program)
                     }
                 }
@@ -192,23 +195,68 @@ impl Grove<'_> {
     }
 }
 
+/// Which id the kernel shall give to a new task.
+#[derive(Clone, Copy, Debug)]
+enum KernelId {
+    /// That of the pod's own pid namespace.
+    Exactly(i32),
+    /// The one that it had on the host, if that is free and we may choose: some programs notice otherwise.
+    Rather(i32),
+    Any,
+}
+
+impl KernelId {
+    fn of_task(cx: &Nascent, record: &ProcessRecord, index: usize) -> KernelId {
+        match record.host_tasks.get(index) {
+            _ if cx.kernel_names => KernelId::Exactly(record.tasks[index] as i32),
+            Some(host) => KernelId::Rather(*host),
+            None => KernelId::Any,
+        }
+    }
+
+    fn of_helper(cx: &Nascent, vpid: Vpid) -> KernelId {
+        if cx.kernel_names { KernelId::Exactly(vpid as i32) } else { KernelId::Any }
+    }
+}
+
+/// What a process of ours is called in calls that its relatives make.
+fn number(cx: &Nascent, process: &NascentProcess) -> u64 {
+    if cx.kernel_names { process.vpid.into() } else { process.pid as u64 }
+}
+
 /// Forks a process with a given virtual id.
-fn fork(from: &mut NascentProcess, vpid: Vpid, flags: u64, exit_signal: u64) -> Result<NascentProcess> {
-    let task = clone(from, vpid, flags, exit_signal)?;
+fn fork(from: &mut NascentProcess, vpid: Vpid, id: KernelId, flags: u64, exit_signal: u64) -> Result<NascentProcess> {
+    let task = clone(from, vpid, id, flags, exit_signal)?;
     Ok(NascentProcess { vpid, pid: task.tid(), tasks: vec![(vpid, task)], injector: from.injector.clone(), channel: from.channel })
 }
 
-/// clone3(2) with set_tid in a process; the new task is stopped before its first instruction.
-fn clone(from: &mut NascentProcess, vpid: Vpid, flags: u64, exit_signal: u64) -> Result<Stopped> {
+/// clone3(2) in a process, with set_tid where the id matters; the new task is stopped before its first instruction.
+fn clone(from: &mut NascentProcess, vpid: Vpid, id: KernelId, flags: u64, exit_signal: u64) -> Result<Stopped> {
+    let what = || format!("create task {vpid}");
+    match id {
+        KernelId::Exactly(id) => clone_as(from, Some(id), flags, exit_signal).doing(what),
+        KernelId::Rather(id) => clone_as(from, Some(id), flags, exit_signal)
+            // taken (EEXIST), or not ours to choose (EPERM)
+            .or_else(|error| match error {
+                tracee::Error::Call { .. } => clone_as(from, None, flags, exit_signal),
+                other => Err(other),
+            })
+            .doing(what),
+        KernelId::Any => clone_as(from, None, flags, exit_signal).doing(what),
+    }
+}
+
+fn clone_as(from: &mut NascentProcess, id: Option<i32>, flags: u64, exit_signal: u64) -> tracee::Result<Stopped> {
     let at = from.injector.data(0);
     let mut arguments = Vec::with_capacity(96);
-    for word in [flags, 0, 0, 0, exit_signal, 0, 0, 0, at + 88, 1, 0] {
+    for word in [flags, 0, 0, 0, exit_signal, 0, 0, 0, if id.is_some() { at + 88 } else { 0 }, id.is_some().into(), 0] {
         arguments.extend_from_slice(&word.to_le_bytes());
     }
-    arguments.extend_from_slice(&u64::from(vpid).to_le_bytes());
-    from.write_data(0, &arguments)?;
+    arguments.extend_from_slice(&u64::from(id.unwrap_or(0) as u32).to_le_bytes());
     let injector: Injector = from.injector.clone();
-    injector.create_task(&mut from.tasks[0].1, libc::SYS_clone3, [at, 88]).doing(|| format!("create task {vpid}"))
+    let task = &mut from.tasks[0].1;
+    task.write(at, &arguments)?;
+    injector.create_task(task, libc::SYS_clone3, [at, 88])
 }
 
 /// Has a process of ours exit.
@@ -221,9 +269,10 @@ fn end(process: NascentProcess, status: u64) -> Result<()> {
 /// Creates the threads beside the leaders.
 pub fn add_threads(cx: &mut Nascent, records: &[ProcessRecord], _tasks: &[TaskRecord]) -> Result<()> {
     for record in records.iter().filter(|record| record.exit_status.is_none()) {
-        for vtid in &record.tasks[1..] {
+        for (index, vtid) in record.tasks.iter().enumerate().skip(1) {
+            let id = KernelId::of_task(cx, record, index);
             let process = cx.process_mut(record.process)?;
-            let task = clone(process, *vtid, THREAD, 0)?;
+            let task = clone(process, *vtid, id, THREAD, 0)?;
             let tid = task.tid();
             process.tasks.push((*vtid, task));
             cx.host_ids.insert(*vtid, tid);
@@ -243,17 +292,19 @@ pub fn set_groups(cx: &mut Nascent, records: &[ProcessRecord], stand_ins: &Helpe
         let lives = there.iter().any(|other| other.process == record.group)
             || stand_ins.0.iter().any(|stand_in| stand_in.vpid == record.group);
         if !lives && !helpers.iter().any(|(_, helper): &(Vpid, NascentProcess)| helper.vpid == record.group) {
-            let mut helper = fork(cx.process_mut(record.process)?, record.group, 0, 0)?;
+            let id = KernelId::of_helper(cx, record.group);
+            let mut helper = fork(cx.process_mut(record.process)?, record.group, id, 0, 0)?;
             helper.call("lead a process group", libc::SYS_setpgid, [0, 0])?;
             cx.host_ids.entry(record.group).or_insert(helper.pid);
             helpers.push((record.process, helper));
         }
-        cx.process_mut(record.process)?.call("join the process group", libc::SYS_setpgid, [0, record.group.into()])?;
+        let group = cx.kernel_id(record.group)? as u64;
+        cx.process_mut(record.process)?.call("join the process group", libc::SYS_setpgid, [0, group])?;
     }
     for (parent, helper) in helpers {
-        let number = helper.vpid;
+        let number = number(cx, &helper);
         end(helper, 0)?;
-        cx.process_mut(parent)?.call("reap a helper", libc::SYS_wait4, [number.into(), 0, libc::__WALL as u64, 0])?;
+        cx.process_mut(parent)?.call("reap a helper", libc::SYS_wait4, [number, 0, libc::__WALL as u64, 0])?;
     }
     Ok(())
 }
@@ -273,9 +324,10 @@ pub fn end_zombies(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
             let none = process.write_data(16, &[0; 16])?;
             let mut calls = [Call::new(libc::SYS_prlimit64, [0, libc::RLIMIT_CORE as u64, none, 0])];
             process.sequence("forbid a core dump", &mut calls)?;
-            let (_, task) = process.tasks.remove(0);
             let signal = libc::WTERMSIG(status);
-            process.injector.die(task, process.vpid, signal).doing(|| format!("end zombie {}", record.process))?;
+            let own = number(cx, &process) as u32;
+            let (_, task) = process.tasks.remove(0);
+            process.injector.die(task, own, signal).doing(|| format!("end zombie {}", record.process))?;
         } else {
             end(process, libc::WEXITSTATUS(status) as u64)?;
         }
@@ -295,7 +347,8 @@ pub fn stop(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
         process.tasks = vtids.into_iter().zip(tasks).collect();
         if record.parent != 1 && !record.stop_unreported {
             let flags = (libc::WUNTRACED | libc::__WALL) as u64;
-            cx.process_mut(record.parent)?.call("take the stop of a child", libc::SYS_wait4, [record.process.into(), 0, flags, 0])?;
+            let child = cx.kernel_id(record.process)? as u64;
+            cx.process_mut(record.parent)?.call("take the stop of a child", libc::SYS_wait4, [child, 0, flags, 0])?;
         }
     }
     Ok(())

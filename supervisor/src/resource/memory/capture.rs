@@ -1,6 +1,6 @@
 //! Reading address spaces.
 use super::super::file_object::FileObject;
-use super::super::{Capture, CapturedProcess, Context, Error, Result};
+use super::super::{Capture, CapturedProcess, Context, Error, Result, shim_names};
 use super::{AddressSpace, Backing, Layout, MappingRecord, PAGE, PageRun, Section, shared};
 use crate::proc::Mapping;
 use crate::sys::memory::{PAGE_IS_FILE, PageRegion, pagemap_scan};
@@ -138,6 +138,12 @@ fn backing(cx: &mut Capture, index: usize, map: &Mapping, objects: &mut shared::
     if map.inode == 0 {
         return Ok(Backing::Anonymous);
     }
+    if let Some(table) = shim_names::table(cx)? {
+        if shim_names::is_table(table, map) {
+            return Ok(Backing::NamesTable);
+        }
+    }
+    let process = &cx.processes[index];
     let deleted = label.ends_with(" (deleted)");
     if map.shared && (label.starts_with("/memfd:") || (label.starts_with("/dev/zero") && deleted)) {
         return Ok(Backing::Shared(objects.add(process.vpid, map)));

@@ -28,6 +28,8 @@ pub enum Backing {
     SysvSegment(u32),
     /// Part of the kernel's own: `[vdso]`, `[vvar]`, `[vvar_vclock]`.
     Kernel(String),
+    /// The pod's namespace table, which a restart makes anew (docs/names.md).
+    NamesTable,
     /// The ring of an AIO context (io_setup(2)); made by `resource::aio`.
     AioRing,
 }

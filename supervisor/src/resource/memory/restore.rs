@@ -1,6 +1,6 @@
 //! Building address spaces, by calls made in the process itself.
 use super::super::descriptor::hand_over;
-use super::super::{Context, Error, Nascent, NascentProcess, Result, sysv_shm};
+use super::super::{Context, Error, Nascent, NascentProcess, Result, shim_names, sysv_shm};
 use super::{AddressSpace, Backing, MappingRecord, PAGE, Section, TASK_SIZE, vdso};
 use crate::proc::{Mapping, Proc, parse_maps};
 use crate::tracee::{Call, Injector, Stopped, find_hole};
@@ -67,6 +67,11 @@ fn map_all(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace,
         }
         let fd = match &map.backing {
             Backing::File { file, writable } => file.open(cx, if *writable { libc::O_RDWR } else { libc::O_RDONLY })?,
+            Backing::NamesTable => {
+                let path = shim_names::table_file(cx);
+                let file = std::fs::OpenOptions::new().read(true).write(true).open(&path);
+                file.doing(|| format!("open {}", path.display()))?.into()
+            }
             Backing::Shared(index) => {
                 let object = objects.get(*index as usize);
                 let object = object.ok_or_else(|| Error::Inconsistent(format!("shared memory object {index} is missing")))?;
@@ -153,6 +158,7 @@ pub fn attach_segments(cx: &mut Nascent, section: &Section) -> Result<()> {
 enum Source<'a> {
     File(&'a super::FileObject, bool),
     Shared(u32),
+    NamesTable,
 }
 
 impl Source<'_> {
@@ -160,6 +166,7 @@ impl Source<'_> {
         match &map.backing {
             Backing::File { file, writable } => Some(Source::File(file, *writable)),
             Backing::Shared(index) => Some(Source::Shared(*index)),
+            Backing::NamesTable => Some(Source::NamesTable),
             _ => None,
         }
     }

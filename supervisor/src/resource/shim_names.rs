@@ -1,0 +1,361 @@
+//! Names that the shim realizes (docs/names.md): which virtual id belongs to which task of the host, the table that the programs map, and
+//! what of the host's ids is in their memory all the same.
+//!
+//! The shim keeps virtual ids only, but the C library caches the id that the kernel gave to each thread, and writes it into the locks
+//! that the thread holds. After a restart these words are put right.
+use super::memory::{Backing, MappingRecord, Section as Memory};
+use super::process::ProcessRecord;
+use super::sysv;
+use super::task::TaskRecord;
+use super::{Capture, Context, Error, Nascent, Result, Vpid};
+use crate::pod::record::Names;
+use crate::proc::Mapping;
+use crate::tracee::{Registers, Stopped};
+use autopod_namespace::{Clock, FILE_SIZE, HostId, Settings, Table, VirtualId};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// What of the table has to outlive it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Section {
+    /// Where giving ids goes on.
+    pub next_id: u32,
+    /// The pod's clock was the host's plus this, in nanoseconds.
+    pub monotonic_offset: i64,
+}
+
+const SECTION: &str = "shim_names";
+
+/// The pod's table; `None` under kernel names.
+pub fn table(cx: &mut Capture) -> Result<Option<Table>> {
+    sysv::table(cx.kernel_names, &cx.pod_name, &mut cx.stash)
+}
+
+/// The virtual id of a task of the pod.
+pub fn name_task(table: Table, host: i32) -> Result<Vpid> {
+    let id = HostId::new(host).and_then(|host| table.virtual_for(host));
+    id.map(|id| id.raw() as Vpid).ok_or_else(|| Error::NotHere("the pod's namespace table is full".into()))
+}
+
+/// The virtual id of a group or session; 0 when it is not of the pod.
+pub fn name(table: Table, host: i32) -> Vpid {
+    HostId::new(host).and_then(|host| table.virtual_of(host)).map_or(0, |id| id.raw() as Vpid)
+}
+
+/// Notes what else has a name, and refuses programs that were injected by hand: they are no descendants of the pod's init.
+pub fn capture(cx: &mut Capture) -> Result<()> {
+    let Some(table) = table(cx)? else { return Ok(()) };
+    for ids in table.pairs() {
+        let host = ids.host.raw();
+        if cx.virtual_ids.contains_key(&host) {
+            continue;
+        }
+        if cx.proc.maps(host).is_ok_and(|maps| maps.iter().any(|map| is_table(table, map))) {
+            return Err(Error::Refused {
+                object: format!("process {} ({host} of the host)", ids.virtual_id.raw()),
+                reason: "it joined the pod by LD_PRELOAD, and is no descendant of the pod's init".into(),
+                way_out: "end it, or start it by `autopod addproc`".into(),
+            });
+        }
+        cx.virtual_ids.insert(host, ids.virtual_id.raw() as Vpid);
+    }
+    let section = Section { next_id: table.next_id(), monotonic_offset: table.clock_offset(Clock::Monotonic) };
+    cx.section(SECTION, &section)
+}
+
+/// Whether a mapping is one of the pod's table.
+pub fn is_table(table: Table, map: &Mapping) -> bool {
+    map.shared && map.len() == FILE_SIZE as u64 && map.label().trim_end_matches(" (deleted)") == table.path().as_str()
+}
+
+/// Whether an instruction belongs to the shim.
+pub fn in_shim(maps: &[Mapping], rip: u64) -> bool {
+    let at = maps.partition_point(|map| map.end <= rip);
+    maps.get(at).is_some_and(|map| map.start <= rip && map.execute && map.label().ends_with("/libautopod_shim.so"))
+}
+
+/// The registers of a task as a new process must have them: a hook of the shim repeats its call itself, since the arguments that it gave to
+/// the kernel are names of the host.
+pub fn rewound(maps: &[Mapping], registers: &Registers) -> Registers {
+    let mut rewound = registers.rewound();
+    if rewound.rip != registers.rip && in_shim(maps, registers.rip) {
+        const ERESTARTSYS: i64 = -512;
+        rewound.rip = registers.rip;
+        rewound.rax = ERESTARTSYS as u64;
+    }
+    rewound
+}
+
+/// Lets a task that was stopped within a hook run until it waits in a call or has left the shim: it may hold ids of the host in its registers.
+pub fn leave_hooks(maps: &[Mapping], mut task: Stopped) -> crate::tracee::Result<Stopped> {
+    const ROUNDS: u32 = 2000;
+    for _ in 0..ROUNDS {
+        let registers = task.registers()?;
+        if registers.in_syscall() || !in_shim(maps, registers.rip) || task.group_stop().is_some() {
+            break;
+        }
+        let running = task.resume(0)?;
+        std::thread::sleep(std::time::Duration::from_micros(50));
+        task = running.stop()?;
+    }
+    Ok(task)
+}
+
+/// Whether programs that lived under names of this kind can live under those of here.
+pub fn check(cx: &Nascent, then: Names, memory: &Memory) -> Result<()> {
+    match (then, cx.kernel_names) {
+        (Names::Kernel, false) => Err(Error::NotHere(
+            "the image was made under `--names kernel`, where programs run without the shim; restart it under `--names kernel`".into(),
+        )),
+        (Names::Shim, true) => {
+            let unshimmed = memory.spaces.iter().find(|space| !space.mappings.iter().any(|map| map.backing == Backing::NamesTable));
+            match unshimmed {
+                // it has seen names of the old host
+                Some(space) => Err(Error::NotHere(format!(
+                    "process {} of the image ran without the shim under `--names shim` (`--allow-unshimmed`); restart it under `--names shim`",
+                    space.process
+                ))),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The file that takes the place of the table of old.
+pub fn table_file(cx: &Nascent) -> PathBuf {
+    crate::pod::paths::Roots::of_caller().pod(&cx.pod_name).table()
+}
+
+/// Makes the dormant table of programs that were under the shim and now have names of the kernel's. To be called before memory is built.
+pub fn prepare(cx: &Nascent, memory: &Memory) -> Result<()> {
+    let shimmed = memory.spaces.iter().any(|space| space.mappings.iter().any(|map| map.backing == Backing::NamesTable));
+    if !cx.kernel_names || !shimmed {
+        return Ok(());
+    }
+    let path = table_file(cx);
+    let doing = || format!("make {}", path.display());
+    let c_path = CString::new(path.as_os_str().as_bytes()).map_err(std::io::Error::from).doing(doing)?;
+    let settings =
+        Settings { pod_name: &cx.pod_name, pod_id: 0, hostname: b"", domainname: b"", unreachable: autopod_namespace::Unreachable::Warn };
+    let table = Table::create(&c_path, &settings).map_err(std::io::Error::other).doing(doing)?;
+    table.set_dormant();
+    Ok(())
+}
+
+/// Has the shim of each program find itself outside of any pod: then its hooks are the calls themselves.
+fn disarm(cx: &mut Nascent, memory: &Memory) -> Result<()> {
+    /// What the shim has in place of a table's address then (`init.rs` there).
+    const NONE: u64 = 1;
+    for space in &memory.spaces {
+        let Some(table) = space.mappings.iter().find(|map| map.backing == Backing::NamesTable) else { continue };
+        let process = cx.process_mut(space.process)?;
+        let doing = || format!("disarm the shim of process {}", space.process);
+        let mut found = false;
+        let shim = |map: &&MappingRecord| match &map.backing {
+            Backing::File { file, .. } => file.path().ends_with("libautopod_shim.so"),
+            _ => false,
+        };
+        let Some(last) = space.mappings.iter().rev().find(shim).map(|map| map.end) else { continue };
+        // its .data is in the last mapping of the file, its .bss in the anonymous one that follows
+        let own = space.mappings.iter().filter(|map| shim(map) || (map.start == last && map.backing == Backing::Anonymous));
+        for map in own.filter(|map| map.protection & libc::PROT_WRITE != 0) {
+            let mut bytes = vec![0u8; (map.end - map.start) as usize];
+            crate::sys::memory::read(process.pid, map.start, &mut bytes).doing(doing)?;
+            for (index, word) in bytes.chunks_exact(8).enumerate() {
+                if word == table.start.to_le_bytes() {
+                    let at = map.start + index as u64 * 8;
+                    crate::sys::memory::write(process.pid, at, &NONE.to_le_bytes()).doing(doing)?;
+                    found = true;
+                }
+            }
+        }
+        if !found {
+            return Err(Error::NotHere(format!(
+                "the shim of process {} is of another version; restart it under `--names shim`",
+                space.process
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Enters every name into the new table, before any task runs.
+pub fn restore(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
+    let Some(table) = sysv::table(cx.kernel_names, &cx.pod_name, &mut cx.stash)? else { return Ok(()) };
+    let section: Section = cx.section(SECTION)?;
+    for (vpid, host) in cx.host_ids.iter().filter(|(vpid, _)| **vpid != 1) {
+        if let (Some(id), Some(host)) = (VirtualId::new(*vpid as i32), HostId::new(*host)) {
+            table.insert(id, host);
+        }
+    }
+    for record in records {
+        if let Some(id) = VirtualId::new(record.session as i32) {
+            table.mark_session(id);
+        }
+    }
+    if let Some(next) = VirtualId::new(section.next_id as i32) {
+        table.set_next_id(next);
+    }
+    Ok(())
+}
+
+/// Puts host ids and host times in the programs' memory right. `kernel_ids`: what each task was for the kernel when it was captured.
+pub fn correct_memory(cx: &mut Nascent, processes: &[ProcessRecord], tasks: &[TaskRecord], memory: &Memory, shim_then: bool) -> Result<()> {
+    let mut renamed: HashMap<u32, u32> = HashMap::new();
+    for record in processes {
+        for (index, vtid) in record.tasks.iter().enumerate() {
+            let then = if shim_then { record.host_tasks.get(index).copied().unwrap_or(0) } else { *vtid as i32 };
+            let Ok(now) = cx.kernel_id(*vtid) else { continue };
+            if then > 0 && then != now {
+                renamed.insert(then as u32, now as u32);
+            }
+        }
+    }
+    let section: Section = cx.section(SECTION)?;
+    if shim_then && cx.kernel_names {
+        disarm(cx, memory)?;
+    }
+    if shim_then {
+        let now = sysv::table(cx.kernel_names, &cx.pod_name, &mut cx.stash)?.map_or(0, |table| table.clock_offset(Clock::Monotonic));
+        for task in tasks {
+            correct_timeout(cx, task, section.monotonic_offset - now)?;
+        }
+    }
+    if renamed.is_empty() {
+        return Ok(());
+    }
+    for task in tasks {
+        correct_cache(cx, task, &renamed)?;
+    }
+    for space in &memory.spaces {
+        let process = cx.process_mut(space.process)?;
+        let pid = process.pid;
+        for map in space.mappings.iter().filter(|map| map.protection & libc::PROT_WRITE != 0) {
+            let ranges: Vec<(u64, u64)> = match map.backing {
+                Backing::Anonymous | Backing::File { .. } if !map.shared => {
+                    let runs = space.runs.iter().filter(|run| run.start < map.end && run.start + run.data.len > map.start);
+                    runs.map(|run| (run.start.max(map.start), (run.start + run.data.len).min(map.end))).collect()
+                }
+                Backing::Shared(_) | Backing::SysvSegment(_) => vec![(map.start, map.end)],
+                _ => Vec::new(),
+            };
+            for (start, end) in ranges {
+                correct_locks(pid, start, end, &renamed)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Absolute timeouts of futex(2) on the monotonic clock, which the shim had translated into the host's time.
+fn correct_timeout(cx: &mut Nascent, task: &TaskRecord, shift: i64) -> Result<()> {
+    const FUTEX_WAIT_BITSET: u64 = 9;
+    const FUTEX_WAIT_REQUEUE_PI: u64 = 11;
+    const FUTEX_CLOCK_REALTIME: u64 = 256;
+    let regs = &task.registers;
+    let waits = matches!(regs.rsi & 127, FUTEX_WAIT_BITSET | FUTEX_WAIT_REQUEUE_PI) && regs.rsi & FUTEX_CLOCK_REALTIME == 0;
+    if shift == 0 || regs.rax as i64 != libc::SYS_futex || !waits || regs.r10 == 0 {
+        return Ok(());
+    }
+    let process = cx.process_mut(task.process)?;
+    let doing = || format!("put the timeout of task {} right", task.task);
+    let mut raw = [0u8; 16];
+    crate::sys::memory::read(process.pid, regs.r10, &mut raw).doing(doing)?;
+    let word = |at: usize| i64::from_le_bytes(raw[at..at + 8].try_into().expect("eight bytes"));
+    let time = i128::from(word(0)) * 1_000_000_000 + i128::from(word(8)) + i128::from(shift);
+    let time = time.max(0);
+    let (seconds, nanoseconds) = ((time / 1_000_000_000) as i64, (time % 1_000_000_000) as i64);
+    let raw = [seconds.to_le_bytes(), nanoseconds.to_le_bytes()].concat();
+    crate::sys::memory::write(process.pid, regs.r10, &raw).doing(doing)
+}
+
+/// The word in which the C library remembers a thread's id: where the kernel clears it at the thread's end, and `struct pthread`.
+fn correct_cache(cx: &mut Nascent, task: &TaskRecord, renamed: &HashMap<u32, u32>) -> Result<()> {
+    /// Offset of `tid` in `struct pthread` of the GNU C library on x86-64, 2.4 to 2.41.
+    const TID_IN_PTHREAD: u64 = 720;
+    let pid = cx.process_mut(task.process)?.pid;
+    for at in [task.clear_child_tid, task.registers.fs_base.wrapping_add(TID_IN_PTHREAD)] {
+        let mut word = [0u8; 4];
+        if at == 0 || crate::sys::memory::read(pid, at, &mut word).is_err() {
+            continue;
+        }
+        if let Some(now) = renamed.get(&u32::from_le_bytes(word)) {
+            crate::sys::memory::write(pid, at, &now.to_le_bytes()).doing(|| format!("put the id of task {} right", task.task))?;
+        }
+    }
+    Ok(())
+}
+
+/// Owners of held mutexes and of read-write locks held for writing.
+fn correct_locks(pid: i32, start: u64, end: u64, renamed: &HashMap<u32, u32>) -> Result<()> {
+    const PIECE: u64 = 1 << 20;
+    /// Before and after a word, what [`lock_at`] looks at.
+    const AROUND: u64 = 32;
+    let (lowest, highest) = (*renamed.keys().min().unwrap_or(&0), *renamed.keys().max().unwrap_or(&0));
+    let mut at = start;
+    let mut buffer = Vec::new();
+    while at < end {
+        let stop = (at + PIECE).min(end);
+        let (from, to) = (at.saturating_sub(AROUND).max(start), (stop + AROUND).min(end));
+        buffer.resize((to - from) as usize, 0);
+        // what cannot be read holds no lock of this program
+        if crate::sys::memory::read(pid, from, &mut buffer).is_ok() {
+            let words: Vec<u32> = buffer.chunks_exact(4).map(|raw| u32::from_le_bytes(raw.try_into().expect("four bytes"))).collect();
+            let first = ((at - from) / 4) as usize;
+            for index in first..first + ((stop - at) / 4) as usize {
+                let word = words[index];
+                if word < lowest || word > highest {
+                    continue;
+                }
+                let Some(now) = renamed.get(&word) else { continue };
+                for (offset, value) in lock_at(&words, index, word, *now) {
+                    let address = from.wrapping_add_signed((index as i64 + offset) * 4);
+                    crate::sys::memory::write(pid, address, &value.to_le_bytes()).doing(|| "put the owner of a lock right".into())?;
+                }
+            }
+        }
+        at = stop;
+    }
+    Ok(())
+}
+
+/// Whether the word at `index` is the owner in a lock; what to write, as (offset in words, value).
+fn lock_at(words: &[u32], index: usize, then: u32, now: u32) -> Vec<(i64, u32)> {
+    const TID_MASK: u32 = 0x3fff_ffff;
+    let word = |offset: i64| index.checked_add_signed(offset as isize).and_then(|at| words.get(at)).copied();
+    // struct __pthread_mutex_s: lock, count, owner, nusers, kind
+    if let (Some(lock), Some(count), Some(users), Some(kind)) = (word(-2), word(-1), word(1), word(2)) {
+        let names_owner = lock & TID_MASK == then;
+        let held = matches!(lock, 1 | 2) || names_owner;
+        if held && count < 1 << 20 && (1..1 << 20).contains(&users) && kind & !0x3ff == 0 {
+            let lock = names_owner.then_some((-2, lock & !TID_MASK | now));
+            return lock.into_iter().chain([(0, now)]).collect();
+        }
+    }
+    // struct __pthread_rwlock_arch_t: readers, writers, two futexes, padding, cur_writer, shared
+    if let (Some(readers), Some(pad), Some(pad_too), Some(shared)) = (word(-6), word(-2), word(-1), word(1)) {
+        if readers & 3 == 3 && pad == 0 && pad_too == 0 && shared <= 1 {
+            return vec![(0, now)];
+        }
+    }
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_are_told_from_other_numbers() {
+        assert_eq!(lock_at(&[1, 0, 77, 1, 0, 0], 2, 77, 99), [(0, 99)]);
+        assert_eq!(lock_at(&[77 | 1 << 31, 0, 77, 1, 16, 0], 2, 77, 99), [(-2, 99 | 1 << 31), (0, 99)]);
+        assert_eq!(lock_at(&[0, 0, 77, 1, 0, 0], 2, 77, 99), []);
+        assert_eq!(lock_at(&[1, 0, 77, 0, 0, 0], 2, 77, 99), []);
+        assert_eq!(lock_at(&[11, 0, 0, 2, 0, 0, 77, 0], 6, 77, 99), [(0, 99)]);
+        assert_eq!(lock_at(&[77], 0, 77, 99), []);
+    }
+}
