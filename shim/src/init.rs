@@ -9,19 +9,38 @@ use autopod_namespace::{FILE_SIZE, PathText, Table, default_table_path};
 use crate::cache;
 use crate::sys::call::call;
 
-/// Null: not looked yet. NONE: not in a pod. Otherwise the table's address.
-static POD: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+/// What the engine finds by its first bytes, and changes when a pod is restarted with its names realized the other way.
+#[repr(C, align(16))]
+struct Link {
+    magic: [u8; 16],
+    /// Null: not looked yet. NONE: hooks translate nothing. Otherwise the table's address.
+    pod: AtomicPtr<c_void>,
+    /// Where the table is, or shall be once the names are the shim's.
+    table: AtomicPtr<c_void>,
+}
+
+#[used]
+static LINK: Link = Link {
+    magic: *b"AutoPod shim v1\0",
+    pod: AtomicPtr::new(core::ptr::null_mut()),
+    table: AtomicPtr::new(core::ptr::null_mut()),
+};
 const NONE: *mut c_void = core::ptr::without_provenance_mut(1);
 
 /// The pod this process is in.
 #[inline(always)]
 pub fn pod() -> Option<Table> {
-    let address = POD.load(Acquire);
+    let address = LINK.pod.load(Acquire);
     if address.addr() > NONE.addr() {
         // SAFETY: `join` mapped it there and found a table; it is never unmapped.
         return Some(unsafe { Table::at_known(address) });
     }
     if address.is_null() { look() } else { None }
+}
+
+/// Whether this process is in a pod, whoever realizes its names.
+pub fn in_pod() -> bool {
+    pod().is_some() || !LINK.table.load(Acquire).is_null()
 }
 
 unsafe extern "C" {
@@ -51,22 +70,27 @@ fn look() -> Option<Table> {
         return None;
     }
     let Some(pod) = variable(c"AUTOPOD_POD").filter(|name| !name.is_empty()) else {
-        POD.store(NONE, Release);
+        LINK.pod.store(NONE, Release);
         return None;
     };
+    if variable(c"AUTOPOD_TABLE").is_some_and(|path| path.to_bytes() == b"kernel") {
+        rest();
+        return None;
+    }
     let table = table_path(pod).and_then(|path| map(path.as_c_str()));
     let Some(address) = table else {
-        if POD.swap(NONE, AcqRel).is_null() {
+        if LINK.pod.swap(NONE, AcqRel).is_null() {
             complain(&[b"pod \"", pod.to_bytes(), b"\" is not running here; this program runs outside of it"]);
         }
         return None;
     };
     if address == NONE {
-        POD.store(NONE, Release);
+        LINK.pod.store(NONE, Release);
         return None;
     }
-    match POD.compare_exchange(core::ptr::null_mut(), address, AcqRel, Acquire) {
+    match LINK.pod.compare_exchange(core::ptr::null_mut(), address, AcqRel, Acquire) {
         Ok(_) => {
+            LINK.table.store(address, Release);
             crate::environment::remember();
             cache::prepare();
         }
@@ -79,8 +103,23 @@ fn look() -> Option<Table> {
     pod_again()
 }
 
+/// The kernel realizes the pod's names: hooks translate nothing, but all is ready for a restart where the shim does.
+fn rest() {
+    // SAFETY: a new mapping at a place of the kernel's choice, which nobody can touch.
+    let place = unsafe {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        call!(libc::SYS_mmap, 0, FILE_SIZE, libc::PROT_NONE, flags, usize::MAX, 0)
+    };
+    if place > 0 {
+        LINK.table.store(place as *mut c_void, Release);
+        crate::environment::remember();
+        cache::prepare();
+    }
+    LINK.pod.store(NONE, Release);
+}
+
 fn pod_again() -> Option<Table> {
-    let address = POD.load(Acquire);
+    let address = LINK.pod.load(Acquire);
     // SAFETY: as in `pod`.
     (address.addr() > NONE.addr()).then(|| unsafe { Table::at_known(address) })
 }

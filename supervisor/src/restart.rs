@@ -134,13 +134,13 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     let objects: Vec<OwnedFd> = memory::shared::restore(&records.memory.objects, cx)?;
     let helpers = tree::grow(cx, init, &records.processes, &records.plan, &records.memory, &objects)?;
     drop(objects);
-    shim_names::restore(cx, &records.processes)?;
     sysv_shm::restore(cx)?;
     memory::attach_segments(cx, &records.memory)?;
     sysv_shm::finish(cx)?;
     tree::add_threads(cx, &records.processes, &records.tasks)?;
     tree::set_groups(cx, &records.processes, &helpers)?;
     helpers.end()?;
+    shim_names::restore(cx, &records.processes)?;
     task::restore(&records.tasks, cx)?;
 
     sysv_sem::restore(cx)?;

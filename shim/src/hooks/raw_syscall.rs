@@ -13,7 +13,7 @@ use crate::cache;
 use crate::environment::Vector;
 use crate::init::pod;
 use crate::procfs;
-use crate::sys::call::{restarted, syscall as kernel};
+use crate::sys::call::{RESTARTED, restarted, syscall as kernel};
 use crate::sys::errno::result;
 use crate::translate;
 
@@ -350,7 +350,9 @@ unsafe fn futex(mut arguments: [usize; 6]) -> isize {
     // SAFETY: the caller's.
     unsafe {
         let Some(table) = pod().filter(|_| absolute && operation & libc::FUTEX_CLOCK_REALTIME == 0 && !given.is_null()) else {
-            return kernel(libc::SYS_futex, arguments);
+            let done = kernel(libc::SYS_futex, arguments);
+            // the pod may be one of the shim's now
+            return if done == RESTARTED { futex(arguments) } else { done };
         };
         loop {
             let stamp = table.stamp();

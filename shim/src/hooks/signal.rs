@@ -6,7 +6,7 @@ use libc::{c_int, c_uint, c_void, pid_t, sigaction as Action, siginfo_t, sigset_
 
 use autopod_namespace::Table;
 
-use crate::init::pod;
+use crate::init::{in_pod, pod};
 use crate::sys::call::{call, syscall};
 use crate::sys::errno::{fail, result};
 use crate::sys::next::next;
@@ -218,7 +218,7 @@ unsafe extern "C" fn deliver(signal: c_int, info: *mut siginfo_t, context: *mut 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn sigaction(signal: c_int, new: *const Action, old: *mut Action) -> c_int {
     let real = next!("sigaction", fn(c_int, *const Action, *mut Action) -> c_int);
-    let known = HANDLERS.get(signal as usize).filter(|_| pod().is_some());
+    let known = HANDLERS.get(signal as usize).filter(|_| in_pod());
     // SAFETY: the caller's structures.
     unsafe {
         let Some(slot) = known else { return real(signal, new, old) };

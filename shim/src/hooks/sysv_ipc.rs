@@ -8,7 +8,7 @@ use libc::{c_int, c_long, key_t, msqid_ds, semid_ds, shmid_ds, size_t, ssize_t, 
 use autopod_namespace::{HostIpc, IpcKind, Table, VirtualIpc};
 
 use crate::init::pod;
-use crate::sys::call::{call, cancellable, restarted, syscall};
+use crate::sys::call::{RESTARTED, call, cancellable, restarted, syscall};
 use crate::sys::errno::result;
 use crate::translate;
 
@@ -37,7 +37,10 @@ unsafe fn on(kind: IpcKind, number: c_long, mut arguments: [usize; 6]) -> isize 
     let id = arguments[0] as i32;
     let Some(table) = pod() else {
         // SAFETY: the caller's.
-        return unsafe { syscall(number, arguments) };
+        let done = unsafe { syscall(number, arguments) };
+        // the pod may be one of the shim's now
+        // SAFETY: the caller's.
+        return if done == RESTARTED { unsafe { on(kind, number, arguments) } } else { done };
     };
     loop {
         let stamp = table.stamp();

@@ -5,7 +5,7 @@ use libc::{c_int, id_t, idtype_t, pid_t, rusage, siginfo_t};
 use autopod_namespace::{HostId, Table};
 
 use crate::init::pod;
-use crate::sys::call::{call, cancellable, restarted};
+use crate::sys::call::{RESTARTED, call, cancellable, restarted};
 use crate::sys::errno::result;
 use crate::translate;
 
@@ -21,7 +21,10 @@ fn forget(table: Table, host: i32) {
 pub unsafe fn raw_wait4(id: i32, status: *mut c_int, options: c_int, usage: *mut rusage) -> isize {
     let Some(table) = pod() else {
         // SAFETY: the caller's.
-        return unsafe { cancellable(|| call!(libc::SYS_wait4, id, status, options, usage)) };
+        let child = unsafe { cancellable(|| call!(libc::SYS_wait4, id, status, options, usage)) };
+        // the pod may be one of the shim's now
+        // SAFETY: the caller's.
+        return if child == RESTARTED { unsafe { raw_wait4(id, status, options, usage) } } else { child };
     };
     let mut own_status = 0;
     loop {
@@ -52,7 +55,9 @@ pub unsafe fn raw_wait4(id: i32, status: *mut c_int, options: c_int, usage: *mut
 pub unsafe fn raw_waitid(kind: u32, id: u32, info: *mut siginfo_t, options: c_int, usage: *mut rusage) -> isize {
     let Some(table) = pod() else {
         // SAFETY: the caller's.
-        return unsafe { cancellable(|| call!(libc::SYS_waitid, kind, id, info, options, usage)) };
+        let done = unsafe { cancellable(|| call!(libc::SYS_waitid, kind, id, info, options, usage)) };
+        // SAFETY: the caller's.
+        return if done == RESTARTED { unsafe { raw_waitid(kind, id, info, options, usage) } } else { done };
     };
     // SAFETY: all zeroes is a siginfo that says nothing.
     let mut own_info: siginfo_t = unsafe { core::mem::zeroed() };

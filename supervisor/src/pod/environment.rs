@@ -82,10 +82,9 @@ pub fn standard(record: &PodRecord, user: &User) -> Environment {
     env
 }
 
-/// Adds what makes the shim translate for this pod.
+/// Adds what makes the shim translate for this pod, or, under names of the kernel's, wait for a restart in which it will.
 pub fn add_shim(env: &mut Environment, record: &PodRecord, shim: &Path, table: &Path) {
     use std::os::unix::ffi::OsStrExt;
-    debug_assert_eq!(record.names, Names::Shim);
     let mut preload = shim.as_os_str().as_bytes().to_vec();
     if let Some(own) = env.get(b"LD_PRELOAD".as_slice()).filter(|own| !own.is_empty()) {
         preload.push(b':');
@@ -93,7 +92,11 @@ pub fn add_shim(env: &mut Environment, record: &PodRecord, shim: &Path, table: &
     }
     env.insert(b"LD_PRELOAD".to_vec(), preload);
     env.insert(b"AUTOPOD_POD".to_vec(), record.name.as_bytes().to_vec());
-    env.insert(b"AUTOPOD_TABLE".to_vec(), table.as_os_str().as_bytes().to_vec());
+    let table = match record.names {
+        Names::Shim => table.as_os_str().as_bytes(),
+        Names::Kernel => b"kernel",
+    };
+    env.insert(b"AUTOPOD_TABLE".to_vec(), table.to_vec());
 }
 
 /// The preloaded library: `AUTOPOD_SHIM`, else beside this program (as cargo builds it), else installed with it.
@@ -105,6 +108,13 @@ pub fn find_shim() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
     let dir = program.parent()?;
     [dir.join(FILE), dir.join("../lib/autopod").join(FILE)].into_iter().find_map(|path| path.canonicalize().ok())
+}
+
+/// Whether every user can read a file: the dynamic linker complains of a preloaded library that is out of reach.
+pub fn is_public(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let mode = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.mode());
+    mode(path) & 0o004 != 0 && path.ancestors().skip(1).all(|dir| mode(dir) & 0o001 != 0)
 }
 
 #[cfg(test)]

@@ -121,6 +121,9 @@ impl Supervisor {
                 refuse("libautopod_shim.so is not installed beside autopod; point AUTOPOD_SHIM to it".into())
             })?;
             environment::add_shim(&mut env, &record, &shim, &self.paths.table());
+        } else if let Some(shim) = environment::find_shim().filter(|shim| environment::is_public(shim)) {
+            // it does nothing there, but an image of the pod can be restarted under the shim's names
+            environment::add_shim(&mut env, &record, &shim, &self.paths.table());
         }
         let descriptors = match self.connections.get_mut(&client) {
             Some(connection) => std::mem::take(&mut connection.descriptors),

@@ -3,18 +3,20 @@
 //!
 //! The shim keeps virtual ids only, but the C library caches the id that the kernel gave to each thread, and writes it into the locks
 //! that the thread holds. After a restart these words are put right.
-use super::memory::{Backing, MappingRecord, Section as Memory};
+use super::descriptor::hand_over;
+use super::memory::{AddressSpace, Backing, MappingRecord, Section as Memory};
 use super::process::ProcessRecord;
 use super::sysv;
 use super::task::TaskRecord;
 use super::{Capture, Context, Error, Nascent, Result, Vpid};
 use crate::pod::record::Names;
 use crate::proc::Mapping;
-use crate::tracee::{Registers, Stopped};
-use autopod_namespace::{Clock, FILE_SIZE, HostId, Settings, Table, VirtualId};
+use crate::tracee::{Call, Registers, Stopped};
+use autopod_namespace::{Clock, FILE_SIZE, HostId, HostIpc, IpcKind, Settings, Table, VirtualId, VirtualIpc};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -81,12 +83,32 @@ pub fn in_shim(maps: &[Mapping], rip: u64) -> bool {
 /// the kernel are names of the host.
 pub fn rewound(maps: &[Mapping], registers: &Registers) -> Registers {
     let mut rewound = registers.rewound();
-    if rewound.rip != registers.rip && in_shim(maps, registers.rip) {
+    if rewound.rip != registers.rip && repeats(registers) && in_shim(maps, registers.rip) {
         const ERESTARTSYS: i64 = -512;
         rewound.rip = registers.rip;
         rewound.rax = ERESTARTSYS as u64;
     }
     rewound
+}
+
+/// Whether a call, if a hook of the shim makes it, is one that the hook repeats (RESTARTED in its `call.rs`).
+fn repeats(registers: &Registers) -> bool {
+    match registers.orig_rax as i64 {
+        libc::SYS_wait4 | libc::SYS_waitid | libc::SYS_semop | libc::SYS_semtimedop | libc::SYS_msgsnd | libc::SYS_msgrcv => true,
+        libc::SYS_clock_nanosleep => registers.rsi == libc::TIMER_ABSTIME as u64,
+        libc::SYS_futex => waits_until(registers),
+        _ => false,
+    }
+}
+
+/// Whether the arguments are those of a futex(2) wait with an absolute timeout on the monotonic clock.
+fn waits_until(registers: &Registers) -> bool {
+    const FUTEX_WAIT_BITSET: u64 = 9;
+    const FUTEX_WAIT_REQUEUE_PI: u64 = 11;
+    const FUTEX_LOCK_PI2: u64 = 13;
+    const FUTEX_CLOCK_REALTIME: u64 = 256;
+    let absolute = matches!(registers.rsi & 127, FUTEX_WAIT_BITSET | FUTEX_WAIT_REQUEUE_PI | FUTEX_LOCK_PI2);
+    absolute && registers.rsi & FUTEX_CLOCK_REALTIME == 0 && registers.r10 != 0
 }
 
 /// Lets a task that was stopped within a hook run until it waits in a call or has left the shim: it may hold ids of the host in its registers.
@@ -107,9 +129,6 @@ pub fn leave_hooks(maps: &[Mapping], mut task: Stopped) -> crate::tracee::Result
 /// Whether programs that lived under names of this kind can live under those of here.
 pub fn check(cx: &Nascent, then: Names, memory: &Memory) -> Result<()> {
     match (then, cx.kernel_names) {
-        (Names::Kernel, false) => Err(Error::NotHere(
-            "the image was made under `--names kernel`, where programs run without the shim; restart it under `--names kernel`".into(),
-        )),
         (Names::Shim, true) => {
             let unshimmed = memory.spaces.iter().find(|space| !space.mappings.iter().any(|map| map.backing == Backing::NamesTable));
             match unshimmed {
@@ -130,8 +149,11 @@ pub fn table_file(cx: &Nascent) -> PathBuf {
     crate::pod::paths::Roots::of_caller().pod(&cx.pod_name).table()
 }
 
-/// Makes the dormant table of programs that were under the shim and now have names of the kernel's. To be called before memory is built.
-pub fn prepare(cx: &Nascent, memory: &Memory) -> Result<()> {
+/// Under this key of the stash: the table of programs that were under the shim and now have names of the kernel's.
+const DORMANT: &str = "dormant table";
+
+/// Makes the table of such programs. To be called before memory is built.
+pub fn prepare(cx: &mut Nascent, memory: &Memory) -> Result<()> {
     let shimmed = memory.spaces.iter().any(|space| space.mappings.iter().any(|map| map.backing == Backing::NamesTable));
     if !cx.kernel_names || !shimmed {
         return Ok(());
@@ -143,44 +165,125 @@ pub fn prepare(cx: &Nascent, memory: &Memory) -> Result<()> {
         Settings { pod_name: &cx.pod_name, pod_id: 0, hostname: b"", domainname: b"", unreachable: autopod_namespace::Unreachable::Warn };
     let table = Table::create(&c_path, &settings).map_err(std::io::Error::other).doing(doing)?;
     table.set_dormant();
+    cx.stash.insert(DORMANT.into(), Box::new(table));
     Ok(())
 }
 
-/// Has the shim of each program find itself outside of any pod: then its hooks are the calls themselves.
-fn disarm(cx: &mut Nascent, memory: &Memory) -> Result<()> {
-    /// What the shim has in place of a table's address then (`init.rs` there).
-    const NONE: u64 = 1;
-    for space in &memory.spaces {
-        let Some(table) = space.mappings.iter().find(|map| map.backing == Backing::NamesTable) else { continue };
-        let process = cx.process_mut(space.process)?;
-        let doing = || format!("disarm the shim of process {}", space.process);
-        let mut found = false;
-        let shim = |map: &&MappingRecord| match &map.backing {
-            Backing::File { file, .. } => file.path().ends_with("libautopod_shim.so"),
-            _ => false,
-        };
-        let Some(last) = space.mappings.iter().rev().find(shim).map(|map| map.end) else { continue };
-        // its .data is in the last mapping of the file, its .bss in the anonymous one that follows
-        let own = space.mappings.iter().filter(|map| shim(map) || (map.start == last && map.backing == Backing::Anonymous));
-        for map in own.filter(|map| map.protection & libc::PROT_WRITE != 0) {
-            let mut bytes = vec![0u8; (map.end - map.start) as usize];
-            crate::sys::memory::read(process.pid, map.start, &mut bytes).doing(doing)?;
-            for (index, word) in bytes.chunks_exact(8).enumerate() {
-                if word == table.start.to_le_bytes() {
-                    let at = map.start + index as u64 * 8;
-                    crate::sys::memory::write(process.pid, at, &NONE.to_le_bytes()).doing(doing)?;
-                    found = true;
-                }
+/// What the shim keeps for us to find (`Link` in its `init.rs`).
+struct Link {
+    address: u64,
+    /// Where the table is, or may be put.
+    table: u64,
+}
+
+const LINK_MAGIC: &[u8; 16] = b"AutoPod shim v1\0";
+/// What the shim has in place of a table's address when its hooks translate nothing.
+const NONE: u64 = 1;
+
+fn find_link(pid: i32, space: &AddressSpace) -> Result<Option<Link>> {
+    let shim = |map: &&MappingRecord| match &map.backing {
+        Backing::File { file, .. } => file.path().file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"libautopod_shim")),
+        _ => false,
+    };
+    for map in space.mappings.iter().filter(shim).filter(|map| map.protection & libc::PROT_WRITE != 0) {
+        let mut bytes = vec![0u8; (map.end - map.start) as usize];
+        crate::sys::memory::read(pid, map.start, &mut bytes).doing(|| format!("find the shim of process {}", space.process))?;
+        for (index, raw) in bytes.chunks_exact(16).enumerate() {
+            if raw == LINK_MAGIC && (index + 2) * 16 <= bytes.len() {
+                let word = &bytes[index * 16 + 24..index * 16 + 32];
+                let table = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+                return Ok(Some(Link { address: map.start + index as u64 * 16, table }));
             }
         }
-        if !found {
+    }
+    Ok(None)
+}
+
+/// Names of the kernel's from now on: the shim of each program finds itself outside of any pod, and its hooks are the calls themselves.
+fn disarm(cx: &mut Nascent, memory: &Memory) -> Result<()> {
+    for space in memory.spaces.iter().filter(|space| space.mappings.iter().any(|map| map.backing == Backing::NamesTable)) {
+        let pid = cx.process_mut(space.process)?.pid;
+        let Some(link) = find_link(pid, space)? else {
             return Err(Error::NotHere(format!(
                 "the shim of process {} is of another version; restart it under `--names shim`",
                 space.process
             )));
+        };
+        crate::sys::memory::write(pid, link.address + 16, &NONE.to_le_bytes())
+            .doing(|| format!("disarm the shim of process {}", space.process))?;
+    }
+    let Some(table) = cx.stash.get(DORMANT).and_then(|any| any.downcast_ref::<Table>()).copied() else { return Ok(()) };
+    // a hook that was in the middle of a call translates once more: every name is itself
+    for vpid in cx.host_ids.keys() {
+        if let (Some(id), Some(host)) = (VirtualId::new(*vpid as i32), HostId::new(*vpid as i32)) {
+            table.insert(id, host);
         }
     }
+    for (kind, id) in sysv::recorded(cx)? {
+        table.insert_ipc(kind, VirtualIpc(id), HostIpc(id));
+    }
     Ok(())
+}
+
+/// Names of the shim's from now on, of programs in which it had nothing to do before.
+fn arm(cx: &mut Nascent, tasks: &[TaskRecord], memory: &Memory) -> Result<()> {
+    let path = table_file(cx);
+    let sender = cx.channel_sender()?;
+    for space in &memory.spaces {
+        let doing = || format!("arm the shim of process {}", space.process);
+        let process = cx.process_mut(space.process)?;
+        let Some(link) = find_link(process.pid, space)?.filter(|link| link.table != 0) else {
+            return Err(Error::NotHere(format!(
+                "process {} of the image runs without the shim (it is static, or its environment was cleared); restart it under `--names kernel`",
+                space.process
+            )));
+        };
+        let file = std::fs::OpenOptions::new().read(true).write(true).open(&path).doing(doing)?;
+        let fd = hand_over(process, sender.as_fd(), &[file.as_fd()])?[0] as u64;
+        let protection = (libc::PROT_READ | libc::PROT_WRITE) as u64;
+        let flags = (libc::MAP_SHARED | libc::MAP_FIXED) as u64;
+        let mut calls = [
+            Call::new(libc::SYS_mmap, [link.table, FILE_SIZE as u64, protection, flags, fd, 0]),
+            Call::new(libc::SYS_close, [fd]),
+        ];
+        process.sequence("map the namespace table", &mut calls)?;
+        crate::sys::memory::write(process.pid, link.address + 16, &link.table.to_le_bytes()).doing(doing)?;
+    }
+    for task in tasks {
+        rename_arguments(cx, task)?;
+    }
+    Ok(())
+}
+
+/// The names in a call that was interrupted, and is issued again as it was.
+fn rename_arguments(cx: &mut Nascent, task: &TaskRecord) -> Result<()> {
+    const P_PID: u64 = 1;
+    const P_PGID: u64 = 2;
+    let mut registers = task.registers;
+    let renamed = |cx: &Nascent, id: u64| -> u64 {
+        let id = id as i32;
+        let known = cx.host_ids.get(&id.unsigned_abs()).map_or(id, |host| host * id.signum());
+        i64::from(known) as u64
+    };
+    match registers.rax as i64 {
+        libc::SYS_wait4 if !matches!(registers.rdi as i32, 0 | -1) => registers.rdi = renamed(cx, registers.rdi),
+        libc::SYS_waitid if matches!(registers.rdi, P_PID | P_PGID) => registers.rsi = renamed(cx, registers.rsi),
+        libc::SYS_semop | libc::SYS_semtimedop => registers.rdi = sysv::host_id(cx, IpcKind::Sem, registers.rdi as i32)? as u64,
+        libc::SYS_msgsnd | libc::SYS_msgrcv => registers.rdi = sysv::host_id(cx, IpcKind::Msg, registers.rdi as i32)? as u64,
+        _ => return Ok(()),
+    }
+    let renamed: &mut HashMap<Vpid, Registers> = cx.remembered(RENAMED);
+    renamed.insert(task.task, registers);
+    Ok(())
+}
+
+/// Registers in which names had to be changed, by task.
+const RENAMED: &str = "renamed registers";
+
+/// The registers with which a task begins.
+pub fn registers_of(cx: &mut Nascent, task: &TaskRecord) -> Registers {
+    let renamed: &HashMap<Vpid, Registers> = cx.remembered(RENAMED);
+    renamed.get(&task.task).copied().unwrap_or(task.registers)
 }
 
 /// Enters every name into the new table, before any task runs.
@@ -216,14 +319,14 @@ pub fn correct_memory(cx: &mut Nascent, processes: &[ProcessRecord], tasks: &[Ta
         }
     }
     let section: Section = cx.section(SECTION)?;
-    if shim_then && cx.kernel_names {
-        disarm(cx, memory)?;
+    match (shim_then, cx.kernel_names) {
+        (true, true) => disarm(cx, memory)?,
+        (false, false) => arm(cx, tasks, memory)?,
+        _ => {}
     }
-    if shim_then {
-        let now = sysv::table(cx.kernel_names, &cx.pod_name, &mut cx.stash)?.map_or(0, |table| table.clock_offset(Clock::Monotonic));
-        for task in tasks {
-            correct_timeout(cx, task, section.monotonic_offset - now)?;
-        }
+    let now = sysv::table(cx.kernel_names, &cx.pod_name, &mut cx.stash)?.map_or(0, |table| table.clock_offset(Clock::Monotonic));
+    for task in tasks {
+        correct_timeout(cx, task, section.monotonic_offset - now)?;
     }
     if renamed.is_empty() {
         return Ok(());
@@ -251,26 +354,28 @@ pub fn correct_memory(cx: &mut Nascent, processes: &[ProcessRecord], tasks: &[Ta
     Ok(())
 }
 
-/// Absolute timeouts of futex(2) on the monotonic clock, which the shim had translated into the host's time.
+/// Absolute times on the monotonic clock, in calls that were interrupted and are issued again as they were: for the kernel they are times of the
+/// host under the shim, of the pod under names of the kernel's.
 fn correct_timeout(cx: &mut Nascent, task: &TaskRecord, shift: i64) -> Result<()> {
-    const FUTEX_WAIT_BITSET: u64 = 9;
-    const FUTEX_WAIT_REQUEUE_PI: u64 = 11;
-    const FUTEX_CLOCK_REALTIME: u64 = 256;
     let regs = &task.registers;
-    let waits = matches!(regs.rsi & 127, FUTEX_WAIT_BITSET | FUTEX_WAIT_REQUEUE_PI) && regs.rsi & FUTEX_CLOCK_REALTIME == 0;
-    if shift == 0 || regs.rax as i64 != libc::SYS_futex || !waits || regs.r10 == 0 {
+    let at = match regs.rax as i64 {
+        libc::SYS_futex if waits_until(regs) => regs.r10,
+        libc::SYS_clock_nanosleep if regs.rsi == libc::TIMER_ABSTIME as u64 && regs.rdi == libc::CLOCK_MONOTONIC as u64 => regs.rdx,
+        _ => 0,
+    };
+    if shift == 0 || at == 0 {
         return Ok(());
     }
     let process = cx.process_mut(task.process)?;
     let doing = || format!("put the timeout of task {} right", task.task);
     let mut raw = [0u8; 16];
-    crate::sys::memory::read(process.pid, regs.r10, &mut raw).doing(doing)?;
+    crate::sys::memory::read(process.pid, at, &mut raw).doing(doing)?;
     let word = |at: usize| i64::from_le_bytes(raw[at..at + 8].try_into().expect("eight bytes"));
     let time = i128::from(word(0)) * 1_000_000_000 + i128::from(word(8)) + i128::from(shift);
     let time = time.max(0);
     let (seconds, nanoseconds) = ((time / 1_000_000_000) as i64, (time % 1_000_000_000) as i64);
     let raw = [seconds.to_le_bytes(), nanoseconds.to_le_bytes()].concat();
-    crate::sys::memory::write(process.pid, regs.r10, &raw).doing(doing)
+    crate::sys::memory::write(process.pid, at, &raw).doing(doing)
 }
 
 /// The word in which the C library remembers a thread's id: where the kernel clears it at the thread's end, and `struct pthread`.

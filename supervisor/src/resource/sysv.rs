@@ -104,6 +104,17 @@ pub(super) fn host_id(cx: &mut Nascent, kind: IpcKind, id: i32) -> Result<i32> {
     known.ok_or_else(|| Error::Inconsistent(format!("System V object {} {id} is used but not in the image", word(kind))))
 }
 
+/// Kind and id of every object of the image.
+pub(super) fn recorded(cx: &Nascent) -> Result<Vec<(IpcKind, i32)>> {
+    let segments: Vec<super::sysv_shm::Record> = cx.section("sysv_shm")?;
+    let sets: Vec<super::sysv_sem::Record> = cx.section("sysv_sem")?;
+    let queues: Vec<super::sysv_msg::Record> = cx.section("sysv_msg")?;
+    let segments = segments.into_iter().map(|record| (IpcKind::Shm, record.permissions.id));
+    let sets = sets.into_iter().map(|record| (IpcKind::Sem, record.permissions.id));
+    let queues = queues.into_iter().map(|record| (IpcKind::Msg, record.permissions.id));
+    Ok(segments.chain(sets).chain(queues).collect())
+}
+
 /// Makes an object by `get`, a call of shmget(2) and its like with this key and these flags, in the process `by` if it is there,
 /// so that it counts as the creator.
 pub(super) fn make(

@@ -197,11 +197,12 @@ pub fn restore_last(records: &[TaskRecord], cx: &mut Nascent) -> Result<()> {
 /// Registers, FPU state and mask: after this a task runs no more calls of ours.
 pub fn restore_registers(records: &[TaskRecord], cx: &mut Nascent) -> Result<()> {
     for record in records {
+        let registers = super::shim_names::registers_of(cx, record);
         let process = cx.process_mut(record.process)?;
         let Some((_, task)) = process.tasks.iter_mut().find(|(vtid, _)| *vtid == record.task) else { continue };
         let what = || format!("set the registers of task {}", record.task);
         task.set_xstate(&record.xstate).doing(what)?;
-        task.set_registers(&record.registers).doing(what)?;
+        task.set_registers(&registers).doing(what)?;
         task.set_signal_mask(record.signal_mask).doing(what)?;
         if let Some(config) = &record.syscall_dispatch {
             task.set_syscall_user_dispatch(config).doing(what)?;
