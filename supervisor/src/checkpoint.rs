@@ -129,6 +129,11 @@ fn read_tasks(cx: &mut Capture, stopped: Vec<StoppedProcess>, init: i32) -> reso
     let mut failure = None;
     cx.virtual_ids.insert(init, 1);
     for process in stopped {
+        let zombie = process.tasks.iter().all(|(_, task)| task.is_none());
+        // init reaps its children at any time
+        if zombie && cx.proc.stat(process.pid, process.pid).is_err_and(|error| crate::proc::gone(&error)) {
+            continue;
+        }
         let prepared = read_process(cx, process).and_then(|mut process| {
             let prepared = prepare(cx, &mut process);
             // whatever was done to it is undone with the others

@@ -168,11 +168,12 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     task::restore_scheduling(&records.tasks, cx)?;
     timer::start(&records.timers, cx)?;
 
-    // what the engine holds open would keep the pod from seeing ends of files
-    cx.descriptions = Descriptions::default();
-    cx.stash.clear();
     let shim_then = records.names == Names::Shim;
     shim_names::correct_memory(cx, &records.processes, &records.tasks, &records.memory, shim_then)?;
+
+    // what the engine holds open would keep the pod from seeing ends of files
+    cx.descriptions = Descriptions::default();
+    cx.stash.retain(|key, _| key == shim_names::RENAMED);
     tree::release(cx, &records.processes, &records.tasks)?;
     Ok(records.processes.iter().map(|record| record.process as i32).collect())
 }

@@ -79,11 +79,11 @@ pub fn in_shim(maps: &[Mapping], rip: u64) -> bool {
     maps.get(at).is_some_and(|map| map.start <= rip && map.execute && map.label().ends_with("/libautopod_shim.so"))
 }
 
-/// The registers of a task as a new process must have them: a hook of the shim repeats its call itself, since the arguments that it gave to
+/// The registers of a task as a new process must have them (`hooked`: its names are the shim's): a hook of the shim repeats its call itself, since the arguments that it gave to
 /// the kernel are names of the host.
-pub fn rewound(maps: &[Mapping], registers: &Registers) -> Registers {
+pub fn rewound(hooked: bool, maps: &[Mapping], registers: &Registers) -> Registers {
     let mut rewound = registers.rewound();
-    if rewound.rip != registers.rip && repeats(registers) && in_shim(maps, registers.rip) {
+    if rewound.rip != registers.rip && repeats(registers, hooked) && in_shim(maps, registers.rip) {
         const ERESTARTSYS: i64 = -512;
         rewound.rip = registers.rip;
         rewound.rax = ERESTARTSYS as u64;
@@ -92,11 +92,11 @@ pub fn rewound(maps: &[Mapping], registers: &Registers) -> Registers {
 }
 
 /// Whether a call, if a hook of the shim makes it, is one that the hook repeats (RESTARTED in its `call.rs`).
-fn repeats(registers: &Registers) -> bool {
+fn repeats(registers: &Registers, hooked: bool) -> bool {
     match registers.orig_rax as i64 {
         libc::SYS_wait4 | libc::SYS_waitid | libc::SYS_semop | libc::SYS_semtimedop | libc::SYS_msgsnd | libc::SYS_msgrcv => true,
-        libc::SYS_clock_nanosleep => registers.rsi == libc::TIMER_ABSTIME as u64,
-        libc::SYS_futex => waits_until(registers),
+        libc::SYS_clock_nanosleep => hooked && registers.rsi == libc::TIMER_ABSTIME as u64,
+        libc::SYS_futex => hooked && waits_until(registers),
         _ => false,
     }
 }
@@ -278,7 +278,7 @@ fn rename_arguments(cx: &mut Nascent, task: &TaskRecord) -> Result<()> {
 }
 
 /// Registers in which names had to be changed, by task.
-const RENAMED: &str = "renamed registers";
+pub const RENAMED: &str = "renamed registers";
 
 /// The registers with which a task begins.
 pub fn registers_of(cx: &mut Nascent, task: &TaskRecord) -> Registers {
@@ -333,6 +333,7 @@ pub fn correct_memory(cx: &mut Nascent, processes: &[ProcessRecord], tasks: &[Ta
     }
     for task in tasks {
         correct_cache(cx, task, &renamed)?;
+        correct_locker(cx, task, &renamed)?;
     }
     for space in &memory.spaces {
         let process = cx.process_mut(space.process)?;
@@ -390,6 +391,41 @@ fn correct_cache(cx: &mut Nascent, task: &TaskRecord, renamed: &HashMap<u32, u32
         }
         if let Some(now) = renamed.get(&u32::from_le_bytes(word)) {
             crate::sys::memory::write(pid, at, &now.to_le_bytes()).doing(|| format!("put the id of task {} right", task.task))?;
+        }
+    }
+    Ok(())
+}
+
+/// The C library has a thread's id at hand, in registers and on its stack, while it waits for a robust or a priority inheriting mutex.
+fn correct_locker(cx: &mut Nascent, task: &TaskRecord, renamed: &HashMap<u32, u32>) -> Result<()> {
+    /// How far up the stack: the frames of pthread_mutex_lock and what it calls.
+    const FRAMES: usize = 512;
+    if task.registers.rax as i64 != libc::SYS_futex {
+        return Ok(());
+    }
+    let pid = cx.process_mut(task.process)?.pid;
+    // the cached id is right by now: whose it was before is its key
+    let now = cx.kernel_id(task.task)? as u32;
+    let Some(then) = renamed.iter().find_map(|(then, new)| (*new == now).then_some(*then)) else { return Ok(()) };
+    let mut registers = registers_of(cx, task);
+    for register in
+        [&mut registers.rbx, &mut registers.rbp, &mut registers.r12, &mut registers.r13, &mut registers.r14, &mut registers.r15]
+    {
+        if *register == u64::from(then) {
+            *register = now.into();
+        }
+    }
+    let known: &mut HashMap<Vpid, Registers> = cx.remembered(RENAMED);
+    known.insert(task.task, registers);
+    let mut stack = vec![0u8; FRAMES];
+    let at = task.registers.rsp & !3;
+    if crate::sys::memory::read(pid, at, &mut stack).is_err() {
+        return Ok(());
+    }
+    for (index, word) in stack.chunks_exact(4).enumerate() {
+        if word == then.to_le_bytes() {
+            let doing = || format!("put the id of task {} right", task.task);
+            crate::sys::memory::write(pid, at + index as u64 * 4, &now.to_le_bytes()).doing(doing)?;
         }
     }
     Ok(())

@@ -370,7 +370,11 @@ pub fn release(cx: &mut Nascent, records: &[ProcessRecord], tasks: &[TaskRecord]
     super::task::restore_registers(tasks, cx)?;
     for process in std::mem::take(&mut cx.processes) {
         for (vtid, task) in process.tasks {
-            task.detach().doing(|| format!("release task {vtid}"))?;
+            match task.detach() {
+                // what was let go before it may have ended it already
+                Err(error) if error.is_gone() => {}
+                other => other.doing(|| format!("release task {vtid}"))?,
+            }
         }
     }
     Ok(())
