@@ -7,7 +7,7 @@ use crate::pod::record::Names;
 use crate::proc::Proc;
 use crate::quiesce::{self, StoppedProcess, quiesce};
 use crate::resource::capture::OutsideConnections;
-use crate::resource::{self, Capture, CapturedProcess, CapturedTask, Context, Vpid, aio, attributes, credentials, descriptor, lock};
+use crate::resource::{self, Capture, CapturedProcess, CapturedTask, Context, Vpid, aio, attributes, credentials, descriptor, keyring, lock, nested};
 use crate::resource::{mqueue, posix_shm, shim_names, sysv_msg, sysv_sem, sysv_shm};
 use crate::resource::{memory, process, signal, task, timer};
 use crate::sys;
@@ -126,7 +126,7 @@ pub(crate) fn raise_descriptor_limit() {
 
 /// Reads what every capture function needs, and makes every process able to answer.
 fn read_tasks(cx: &mut Capture, stopped: Vec<StoppedProcess>, init: i32) -> resource::Result<()> {
-    let mut failure = None;
+    let mut failure = nested::refuse(&cx.proc, &stopped, init).err();
     cx.virtual_ids.insert(init, 1);
     for process in stopped {
         let zombie = process.tasks.iter().all(|(_, task)| task.is_none());
@@ -135,7 +135,7 @@ fn read_tasks(cx: &mut Capture, stopped: Vec<StoppedProcess>, init: i32) -> reso
             continue;
         }
         let prepared = read_process(cx, process).and_then(|mut process| {
-            let prepared = prepare(cx, &mut process);
+            let prepared = if failure.is_none() { prepare(cx, &mut process) } else { Ok(()) };
             // whatever was done to it is undone with the others
             cx.processes.push(process);
             prepared
@@ -263,6 +263,7 @@ fn capture(cx: &mut Capture, request: &CheckpointRequest, progress: &mut dyn FnM
     task::capture(cx)?;
     signal::capture(cx)?;
     timer::capture(cx)?;
+    keyring::refuse(cx)?;
     credentials::capture(cx)?;
     attributes::capture(cx)?;
     stage("reading shared objects");

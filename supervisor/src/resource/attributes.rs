@@ -1,5 +1,5 @@
 //! The small attributes of a process: working and root directory, umask, resource limits, dumpable, subreaper, personality,
-//! transparent huge pages, OOM score.
+//! transparent huge pages, OOM score, what a core dump holds, registrations for membarrier(2).
 use super::file_object::{self, FileObject};
 use super::{Capture, Context, Error, Nascent, Result, Vpid};
 use crate::sys::process;
@@ -24,6 +24,10 @@ pub struct AttributesRecord {
     pub personality: u32,
     pub no_huge_pages: bool,
     pub oom_score_adjustment: i32,
+    /// Bits of /proc/PID/coredump_filter (core(5)).
+    pub core_filter: Option<u32>,
+    /// Register commands of membarrier(2).
+    pub membarrier: u32,
 }
 
 const LIMITS: u32 = 16;
@@ -48,7 +52,10 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         let root = directory(cx, pid, "root", &title)?;
         let limits = (0..LIMITS).map(|kind| process::rlimit(pid, kind)).collect::<std::io::Result<Vec<_>>>();
         let oom = cx.proc.read_text(&format!("{pid}/oom_score_adj")).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        let core_filter = cx.proc.read_text(&format!("{pid}/coredump_filter")).ok();
+        let core_filter = core_filter.and_then(|text| u32::from_str_radix(text.trim(), 16).ok());
         let process = &mut cx.processes[index];
+        let membarrier = membarrier(process)?;
         let at = process.write_data(0, &[0; 8])?;
         let mut calls = [
             Call::new(libc::SYS_prctl, [PR_GET_DUMPABLE]),
@@ -76,6 +83,8 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             personality: calls[3].ret as u32,
             no_huge_pages: calls[2].ret == 1,
             oom_score_adjustment: oom,
+            core_filter,
+            membarrier,
         });
     }
     cx.section("attributes", &records)
@@ -91,6 +100,26 @@ fn refuse_unknown(process: &super::CapturedProcess) -> Result<()> {
         });
     }
     Ok(())
+}
+
+const GET_REGISTRATIONS: u64 = 1 << 9;
+/// (command, the command that registers for it): private, private with core serialization, private with rseq.
+const PRIVATE: [(u64, u32); 3] = [(1 << 3, 1 << 4), (1 << 5, 1 << 6), (1 << 7, 1 << 8)];
+const REGISTER_GLOBAL: u32 = 1 << 2;
+
+/// What the process has registered for. Before Linux 6.3 only trying tells, and for the global command not even that; being registered
+/// for it changes nothing for a process that is not.
+fn membarrier(process: &mut super::CapturedProcess) -> Result<u32> {
+    let mut calls = [Call::new(libc::SYS_membarrier, [GET_REGISTRATIONS, 0, 0])];
+    process.batch(&mut calls)?;
+    if let Ok(registered) = calls[0].result() {
+        return Ok(registered as u32);
+    }
+    let mut calls = PRIVATE.map(|(command, _)| Call::new(libc::SYS_membarrier, [command, 0, 0]));
+    process.batch(&mut calls)?;
+    let found = PRIVATE.iter().zip(&calls).filter(|(_, call)| call.result().is_ok()).map(|((_, register), _)| register);
+    let none = calls.iter().all(|call| call.result().is_err_and(|error| error.raw_os_error() == Some(libc::ENOSYS)));
+    Ok(if none { 0 } else { found.fold(REGISTER_GLOBAL, |all, register| all | register) })
 }
 
 fn directory(cx: &mut Capture, pid: i32, which: &str, title: &str) -> Result<Option<FileObject>> {
@@ -115,7 +144,26 @@ pub fn restore(records: &[AttributesRecord], cx: &mut Nascent) -> Result<()> {
         calls.push(Call::new(libc::SYS_personality, [record.personality.into()]));
         calls.push(Call::new(libc::SYS_prctl, [PR_SET_CHILD_SUBREAPER, record.subreaper.into()]));
         calls.push(Call::new(libc::SYS_prctl, [PR_SET_THP_DISABLE, record.no_huge_pages.into(), 0, 0, 0]));
+        let registrations = (0..32).filter(|bit| record.membarrier >> bit & 1 == 1);
+        calls.extend(registrations.map(|bit| Call::new(libc::SYS_membarrier, [1 << bit, 0, 0])));
+        set_by_file(cx, record)?;
         cx.process_mut(record.process)?.sequence("set the attributes", &mut calls)?;
+    }
+    Ok(())
+}
+
+/// What is set through files of /proc, while the process is still one that the engine may change.
+fn set_by_file(cx: &mut Nascent, record: &AttributesRecord) -> Result<()> {
+    let host = cx.host_id(record.process)?;
+    let path = format!("{host}/oom_score_adj");
+    if cx.proc.read_text(&path).ok().and_then(|text| text.trim().parse().ok()) != Some(record.oom_score_adjustment) {
+        if let Err(error) = cx.proc.write(&path, record.oom_score_adjustment.to_string().as_bytes()) {
+            tracing::warn!("process {} keeps another OOM score adjustment: {error}", record.process);
+        }
+    }
+    if let Some(bits) = record.core_filter {
+        let what = || format!("set the core dump filter of process {}", record.process);
+        cx.proc.write(&format!("{host}/coredump_filter"), format!("{bits:#x}").as_bytes()).doing(what)?;
     }
     Ok(())
 }
@@ -137,13 +185,6 @@ fn enter(cx: &mut Nascent, vpid: Vpid, directory: &FileObject, as_root: bool) ->
 /// Limits and dumpable, after the credentials: changes of user reset dumpable.
 pub fn restore_last(records: &[AttributesRecord], cx: &mut Nascent) -> Result<()> {
     for record in records {
-        let host = cx.host_id(record.process)?;
-        let path = format!("{host}/oom_score_adj");
-        if cx.proc.read_text(&path).ok().and_then(|text| text.trim().parse().ok()) != Some(record.oom_score_adjustment) {
-            if let Err(error) = cx.proc.write(&path, record.oom_score_adjustment.to_string().as_bytes()) {
-                tracing::warn!("process {} keeps another OOM score adjustment: {error}", record.process);
-            }
-        }
         let process = cx.process_mut(record.process)?;
         let mut data = Vec::new();
         let base = process.write_data(0, &[])?;

@@ -117,7 +117,7 @@ pub fn restore(records: &[CredentialsRecord], cx: &mut Nascent) -> Result<()> {
         calls.push(Call::new(libc::SYS_capset, [header, data]));
         calls.extend(
             (0..64)
-                .filter(|cap| record.ambient & keep & record.inheritable >> cap & 1 == 1)
+                .filter(|cap| (record.ambient & keep & record.inheritable) >> cap & 1 == 1)
                 .map(|cap| Call::new(libc::SYS_prctl, [PR_CAP_AMBIENT, 2, cap, 0, 0])),
         );
         if may_set_bits {

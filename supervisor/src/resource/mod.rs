@@ -30,9 +30,11 @@ mod signalfd;
 mod timerfd;
 #[cfg(test)]
 mod transplant_tests;
+pub mod keyring;
 pub mod lock;
 pub mod memory;
 pub mod nascent;
+pub mod nested;
 pub mod mqueue;
 pub mod posix_shm;
 mod netlink_socket;

@@ -35,7 +35,8 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture, _: &mut InFlight<'_>) -> Re
 }
 
 pub(super) fn open(record: &Record, _: u32, cx: &mut Nascent) -> Result<OwnedFd> {
-    let fd = record.file.open(cx, record.flags & !libc::O_ASYNC)?;
+    // files send no signals, but remember O_ASYNC when they are opened with it
+    let fd = record.file.open(cx, record.flags)?;
     if record.position != 0 && record.flags & libc::O_PATH == 0 {
         match lseek(&fd, record.position, Whence::SeekSet) {
             Ok(_) | Err(Errno::ESPIPE) => {}

@@ -109,7 +109,7 @@ fn capture_task(
         robust_list: process::robust_list(tid).doing(what)?,
         rseq,
         name,
-        scheduling: process::sched_attr(tid).doing(what)?,
+        scheduling: scheduling(tid).doing(what)?,
         affinity: process::affinity(tid).doing(what)?,
         io_priority: process::ioprio(tid).doing(what)?,
         timer_slack: calls[3].ret as u64,
@@ -117,6 +117,11 @@ fn capture_task(
         syscall_dispatch: dispatch,
         no_tsc: calls[4].result().is_ok() && half(48) == 2,
     })
+}
+
+/// sched_getattr(2) leaves the nice value out where the policy makes no use of it; it is kept for when the policy changes.
+fn scheduling(tid: i32) -> std::io::Result<SchedAttr> {
+    Ok(SchedAttr { nice: process::nice(tid)?, ..process::sched_attr(tid)? })
 }
 
 /// Sets, from inside, what does not depend on credentials.
@@ -173,8 +178,11 @@ pub fn restore_scheduling(records: &[TaskRecord], cx: &Nascent) -> Result<()> {
             }
             tracing::warn!("task {} may run on no processor of this machine; it runs on any", record.task);
         }
-        let here = process::sched_attr(tid).doing(|| what("scheduling"))?;
-        if here != record.scheduling {
+        let here = scheduling(tid).doing(|| what("scheduling"))?;
+        if here.nice != record.scheduling.nice {
+            process::set_nice(tid, record.scheduling.nice).doing(|| what("nice value"))?;
+        }
+        if (SchedAttr { nice: record.scheduling.nice, ..here }) != record.scheduling {
             process::set_sched_attr(tid, &record.scheduling).doing(|| what("scheduling policy or nice value"))?;
         }
         if process::ioprio(tid).doing(|| what("I/O priority"))? != record.io_priority {

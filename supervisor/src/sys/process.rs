@@ -122,6 +122,18 @@ pub fn set_sched_attr(tid: i32, attr: &SchedAttr) -> io::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_sched_setattr, tid, attr, 0) }).map(drop)
 }
 
+/// getpriority(2) of one thread, whatever its policy.
+pub fn nice(tid: i32) -> io::Result<i32> {
+    // SAFETY: no pointers. The raw call gives 20 minus the value.
+    check(unsafe { libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, tid) }).map(|v| 20 - v as i32)
+}
+
+/// setpriority(2) of one thread.
+pub fn set_nice(tid: i32, value: i32) -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, tid, value) }).map(drop)
+}
+
 /// ioprio_get(2) of one thread.
 pub fn ioprio(tid: i32) -> io::Result<i32> {
     // SAFETY: no pointers.
@@ -159,6 +171,14 @@ pub fn setns(fd: BorrowedFd<'_>, flags: i32) -> io::Result<()> {
 pub fn unshare(flags: i32) -> io::Result<()> {
     // SAFETY: no pointers.
     check(unsafe { libc::unshare(flags) }.into()).map(drop)
+}
+
+/// keyctl(2): the session keyring of this process.
+pub fn session_keyring() -> Option<i32> {
+    const KEYCTL_GET_KEYRING_ID: i32 = 0;
+    const KEY_SPEC_SESSION_KEYRING: i32 = -3;
+    // SAFETY: no pointers.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) }).ok().map(|id| id as i32)
 }
 
 /// getpid, as a plain number.
