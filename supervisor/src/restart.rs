@@ -28,6 +28,8 @@ pub enum Error {
 }
 
 fn open(path: &Path, key: Option<&Path>) -> Result<ImageReader, Error> {
+    // a wrong path shall be told before a key is missed
+    std::fs::metadata(path).map_err(|source| Error::Image(crate::image::Error::Open { path: path.into(), source }))?;
     let key = key.map_or_else(Key::load, Key::load_from)?;
     ImageReader::open(path, &key).map_err(Error::Image)
 }

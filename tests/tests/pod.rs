@@ -281,6 +281,8 @@ fn programs_outlive_their_supervisor() {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        // the program may be faster than the answer that it was started
+        std::thread::sleep(std::time::Duration::from_millis(500));
         home.kill_supervisor("p");
         child.stdin.take().unwrap().write_all(b"\n").unwrap();
         assert_eq!(end_of(&mut child), Some(11));

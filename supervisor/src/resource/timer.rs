@@ -177,8 +177,13 @@ pub fn start(records: &[TimerRecord], cx: &mut Nascent) -> Result<()> {
         let mut data = Vec::new();
         let mut calls = Vec::new();
         let base = process.write_data(0, &[])?;
-        for (kind, setting) in record.interval.iter().enumerate().filter(|(_, setting)| setting[2] != 0 || setting[3] != 0) {
+        for (kind, setting) in record.interval.iter().enumerate().filter(|(_, setting)| **setting != [0; 4]) {
             calls.push(Call::new(libc::SYS_setitimer, [kind as u64, base + data.len() as u64, 0]));
+            let mut setting = *setting;
+            if setting[2] == 0 && setting[3] == 0 {
+                // it had expired; its signal, still queued, would have started it again
+                setting[3] = 1;
+            }
             data.extend(setting.iter().flat_map(|word| word.to_le_bytes()));
         }
         for timer in record.posix.iter().filter(|timer| timer.setting != [0; 4]) {
