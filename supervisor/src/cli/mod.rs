@@ -9,6 +9,8 @@ mod addproc;
 mod attach;
 mod checkpoint;
 mod generate;
+mod inspect;
+mod key;
 mod kill;
 mod list;
 mod logs;
@@ -20,6 +22,7 @@ mod run;
 mod stats;
 mod stop;
 mod table;
+mod verify;
 
 /// Keeps groups of unmodified programs in pods, writes a whole pod to an image, and brings it back from there.
 #[derive(Debug, Parser)]
@@ -53,6 +56,9 @@ enum Verb {
     Kill(kill::Args),
     Checkpoint(checkpoint::Args),
     Restart(restart::Args),
+    Verify(verify::Args),
+    Inspect(inspect::Args),
+    Key(key::Args),
     Stop(stop::Args),
     Rm(rm::Args),
     Generate(generate::Args),
@@ -108,6 +114,9 @@ pub fn main() -> ExitCode {
         Verb::Kill(args) => kill::run(&context, args),
         Verb::Checkpoint(args) => checkpoint::run(&context, args),
         Verb::Restart(args) => restart::run(&context, args),
+        Verb::Verify(args) => verify::run(args),
+        Verb::Inspect(args) => inspect::run(args),
+        Verb::Key(args) => key::run(&context, args),
         Verb::Stop(args) => stop::run(&context, args),
         Verb::Rm(args) => rm::run(&context, args),
         Verb::Generate(args) => generate::run(args),
@@ -140,10 +149,18 @@ fn finish(outcome: anyhow::Result<u8>) -> ExitCode {
     match outcome {
         Ok(status) => ExitCode::from(status),
         Err(e) => {
-            eprintln!("autopod: {e:#}");
+            eprintln!("autopod: {}", sentence(&e));
             ExitCode::from(1)
         }
     }
+}
+
+/// The error with its causes, each told once: many name theirs themselves.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
 }
 
 fn start_logging(global: &Global, in_background: bool) {

@@ -11,8 +11,8 @@ pub enum Error {
     #[error("cannot open the image {path}: {source}; check the path and your permission to read it")]
     Open { path: PathBuf, source: io::Error },
 
-    #[error("{path} is not an AutoPod image: it does not begin with the image magic; give the file that `autopod checkpoint -o` wrote")]
-    NotAnImage { path: PathBuf },
+    #[error("{path} is not an AutoPod image: {what}; give the file that `autopod checkpoint -o` wrote")]
+    NotAnImage { path: PathBuf, what: &'static str },
 
     #[error("the image {path} is cut off: it has {found} bytes of {expected}; copy it again from where it was made")]
     Truncated { path: PathBuf, found: u64, expected: u64 },

@@ -74,8 +74,11 @@ impl Header {
     pub(super) fn decode(bytes: &[u8], file_len: u64, path: &Path) -> Result<Self> {
         let path = || path.to_path_buf();
         let magic = &bytes[..bytes.len().min(8)];
-        if magic.is_empty() || *magic != MAGIC[..magic.len()] {
-            return Err(Error::NotAnImage { path: path() });
+        if magic.is_empty() {
+            return Err(Error::NotAnImage { path: path(), what: "it is empty" });
+        }
+        if *magic != MAGIC[..magic.len()] {
+            return Err(Error::NotAnImage { path: path(), what: "it does not begin with the image magic" });
         }
         if (bytes.len() as u64) < HEADER_LEN {
             return Err(Error::Truncated { path: path(), found: file_len, expected: HEADER_LEN });

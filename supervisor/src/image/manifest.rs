@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,9 @@ pub(super) struct Chunk {
 struct Encoded {
     /// Program and version that made the image; for people.
     maker: String,
+    /// When the image was sealed, in seconds since the epoch; 0 if the maker did not say.
+    #[serde(default)]
+    created: u64,
     chunks: Vec<Chunk>,
     /// Each section is MessagePack again, so that it is decoded only by who knows it.
     sections: BTreeMap<String, ByteBuf>,
@@ -81,7 +85,8 @@ impl ManifestBuilder {
 
     pub(super) fn encode(self, chunks: Vec<Chunk>) -> Result<Vec<u8>> {
         let maker = concat!("autopod ", env!("CARGO_PKG_VERSION")).into();
-        rmp_serde::to_vec_named(&Encoded { maker, chunks, sections: self.sections })
+        let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        rmp_serde::to_vec_named(&Encoded { maker, created, chunks, sections: self.sections })
             .map_err(|e| Error::Encode { name: "manifest".into(), reason: e.to_string() })
     }
 }
@@ -90,13 +95,14 @@ impl ManifestBuilder {
 #[derive(Debug, Clone)]
 pub struct Manifest {
     maker: String,
+    created: u64,
     sections: Arc<BTreeMap<String, ByteBuf>>,
 }
 
 impl Manifest {
     pub(super) fn decode(bytes: &[u8]) -> Result<(Self, Vec<Chunk>), String> {
-        let Encoded { maker, chunks, sections } = rmp_serde::from_slice(bytes).map_err(|e| e.to_string())?;
-        Ok((Self { maker, sections: Arc::new(sections) }, chunks))
+        let Encoded { maker, created, chunks, sections } = rmp_serde::from_slice(bytes).map_err(|e| e.to_string())?;
+        Ok((Self { maker, created, sections: Arc::new(sections) }, chunks))
     }
 
     /// The records of section `name`; None when the image has no such section.
@@ -124,6 +130,12 @@ impl Manifest {
     #[must_use]
     pub fn unknown_sections(&self, known: &[&str]) -> Vec<&str> {
         self.section_names().filter(|name| !known.contains(name)).collect()
+    }
+
+    /// When the image was sealed, in seconds since the epoch; 0 if the maker did not say.
+    #[must_use]
+    pub fn created(&self) -> u64 {
+        self.created
     }
 
     /// The program that made the image, with its version.

@@ -18,7 +18,7 @@ pub use error::{Error, Result};
 pub use format::{ARCH, CHUNK, FORMAT_VERSION, arch_name};
 pub use key::{Key, KeyError, Secret};
 pub use manifest::{Manifest, ManifestBuilder, RunRef};
-pub use reader::{ImageReader, Verified};
+pub use reader::{ImageReader, Verified, sealed_with};
 pub use writer::{BUFFER, ImageWriter, Run, Summary};
 
 #[cfg(test)]

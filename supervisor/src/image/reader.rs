@@ -1,7 +1,7 @@
 //! Reading an image. Every byte is verified before it is used, from the very memory that was verified: the file could change
 //! between two reads.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -31,6 +31,35 @@ pub struct Verified {
     pub chunks: usize,
 }
 
+/// Opens the file and reads its header, which is not verified yet.
+fn begin(path: &Path) -> Result<(File, Metadata, Vec<u8>, Header)> {
+    let read_error = |source| Error::Read { path: path.into(), source };
+    // O_NONBLOCK: opening a fifo would wait for its writer (open(2)); it means nothing to regular files
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .map_err(|source| Error::Open { path: path.into(), source })?;
+    let meta = file.metadata().map_err(read_error)?;
+    if !meta.is_file() {
+        let what = if meta.is_dir() { "it is a directory" } else { "it is no regular file" };
+        return Err(Error::NotAnImage { path: path.into(), what });
+    }
+    let mut head = vec![0; HEADER_LEN.min(meta.len()) as usize];
+    file.read_exact_at(&mut head, 0).map_err(read_error)?;
+    let header = Header::decode(&head, meta.len(), path)?;
+    Ok((file, meta, head, header))
+}
+
+/// The fingerprint of the key that an image says to be sealed with. Finds what is wrong with a file as far as that shows
+/// without the key.
+///
+/// # Errors
+/// As [`ImageReader::open`].
+pub fn sealed_with(path: &Path) -> Result<String> {
+    begin(path).map(|(.., header)| fingerprint(header.key_id))
+}
+
 /// An image whose seal has been verified.
 #[derive(Debug)]
 pub struct ImageReader {
@@ -52,15 +81,7 @@ impl ImageReader {
     pub fn open(path: &Path, key: &Key) -> Result<Self> {
         let read_error = |source| Error::Read { path: path.into(), source };
         let damaged = |what: String| Error::Damaged { path: path.into(), what };
-        let file = File::open(path).map_err(|source| Error::Open { path: path.into(), source })?;
-        let meta = file.metadata().map_err(read_error)?;
-        if meta.is_dir() {
-            return Err(Error::NotAnImage { path: path.into() });
-        }
-        let file_len = meta.len();
-        let mut head = vec![0; HEADER_LEN.min(file_len) as usize];
-        file.read_exact_at(&mut head, 0).map_err(read_error)?;
-        let header = Header::decode(&head, file_len, path)?;
+        let (file, meta, head, header) = begin(path)?;
         if header.key_id != key.id() {
             return Err(Error::WrongKey { path: path.into(), image_key: fingerprint(header.key_id), our_key: key.fingerprint() });
         }
@@ -98,6 +119,18 @@ impl ImageReader {
     #[must_use]
     pub fn file_len(&self) -> u64 {
         self.header.file_len()
+    }
+
+    /// Number of chunks.
+    #[must_use]
+    pub fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Fingerprint of the key.
+    #[must_use]
+    pub fn key_fingerprint(&self) -> String {
+        fingerprint(self.header.key_id)
     }
 
     /// Number of the format the image has.
@@ -237,7 +270,9 @@ impl ImageReader {
             _ => Error::Read { path: self.path.clone(), source },
         })?;
         if Sha256::digest(&*stored)[..] != chunk.digest {
-            return Err(damaged(format!("the bytes {}..{} of the file do not fit their digest", chunk.at, chunk.at + stored.len() as u64)));
+            let number = self.chunks.partition_point(|c| c.start < chunk.start);
+            let end = chunk.at + stored.len() as u64;
+            return Err(damaged(format!("chunk {number} (bytes {}..{end} of the file) does not fit its digest", chunk.at)));
         }
         if chunk.codec != Compression::None {
             let unpacked = scratch.unpacked.get_or_insert_with(|| vec![0; CHUNK]);

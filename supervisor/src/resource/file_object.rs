@@ -131,6 +131,16 @@ impl FileObject {
         }
     }
 
+    /// The name under which a restart looks for the file, and whether it is a directory; `None` if the image holds the file.
+    pub fn sought(&self) -> Option<(&Path, bool)> {
+        match &self.place {
+            Place::Named { path, identity } | Place::Linked { path, identity, .. } => {
+                Some((path, identity.mode & libc::S_IFMT == libc::S_IFDIR))
+            }
+            Place::Ghost(_) => None,
+        }
+    }
+
     /// Whether a restart will find the file here, to be opened with these flags; it is not opened.
     pub fn check(&self, flags: i32) -> Result<()> {
         let (Place::Named { path, identity } | Place::Linked { path, identity, .. }) = &self.place else { return Ok(()) };

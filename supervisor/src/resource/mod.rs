@@ -50,6 +50,7 @@ pub mod sysv;
 pub mod sysv_msg;
 pub mod sysv_sem;
 pub mod sysv_shm;
+pub mod summary;
 mod unix_socket;
 mod unsupported;
 

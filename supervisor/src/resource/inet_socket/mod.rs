@@ -44,7 +44,7 @@ pub struct Record {
 }
 
 impl Record {
-    fn what(&self) -> String {
+    pub(super) fn what(&self) -> String {
         let name = if self.family.is_tcp() { "TCP" } else { "UDP" };
         match (self.is_bound(), self.remote.is_empty()) {
             (false, _) => format!("a {name} socket"),
@@ -53,6 +53,25 @@ impl Record {
                 format!("the {name} socket of {} connected to {}", address::show(&self.local), address::show(&self.remote))
             }
         }
+    }
+
+    /// For [`super::summary`].
+    pub(super) fn state_name(&self) -> &'static str {
+        match &self.state {
+            State::Datagram(_) if self.remote.is_empty() => "unconnected",
+            State::Datagram(_) | State::Tcp(tcp::Tcp::Connected(_)) => "connected",
+            State::Tcp(tcp::Tcp::Unconnected) => "unconnected",
+            State::Tcp(tcp::Tcp::Listening { .. }) => "listening",
+            State::Tcp(tcp::Tcp::Connecting(_)) => "connecting",
+        }
+    }
+
+    /// The address and port that it occupies, if any.
+    pub(super) fn bound_to(&self) -> Option<String> {
+        self.is_bound().then(|| {
+            let name = if self.family.is_tcp() { "tcp" } else { "udp" };
+            format!("{name} {}", address::show(&self.local))
+        })
     }
 
     fn is_bound(&self) -> bool {

@@ -111,7 +111,7 @@ impl Record {
         }
     }
 
-    fn what(&self) -> String {
+    pub(super) fn what(&self) -> String {
         match name::show(&self.name) {
             Some(name) => format!("the unix socket {name}"),
             None => "a unix socket".into(),

@@ -1,0 +1,362 @@
+//! What is in an image, for people: a digest of its records, made without restoring anything.
+use super::descriptor::{self, Description};
+use super::file_object::FileObject;
+use super::memory::{self, Backing};
+use super::unix_socket;
+use super::{Error, Result, Vpid, attributes, credentials, mqueue, posix_shm, process, sysv_msg, sysv_sem, sysv_shm, task};
+use crate::image::{Compression, ImageReader, RunRef, arch_name};
+use crate::pod::engine::PodSection;
+use crate::pod::record::PodRecord;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// An image in short.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    pub image: Image,
+    /// `None` for an image that holds no pod.
+    pub pod: Option<PodRecord>,
+    pub processes: Vec<Process>,
+    /// Rows of all descriptor tables.
+    pub descriptors: usize,
+    /// Open file descriptions by kind.
+    pub descriptions: BTreeMap<&'static str, usize>,
+    pub sockets: Vec<Socket>,
+    pub memory: BTreeMap<&'static str, Amount>,
+    pub ipc: Ipc,
+    pub needs: Needs,
+    /// Bytes of each section of the manifest.
+    pub sections: BTreeMap<String, usize>,
+}
+
+/// The file.
+#[derive(Debug, Serialize)]
+pub struct Image {
+    pub path: PathBuf,
+    pub format: u32,
+    pub architecture: String,
+    pub maker: String,
+    /// In seconds since the epoch; 0 if unknown.
+    pub created: u64,
+    pub bytes: u64,
+    /// Uncompressed.
+    pub stream: u64,
+    pub chunks: usize,
+    pub compression: Compression,
+    /// Fingerprint of the key.
+    pub key: String,
+}
+
+/// A process, with the names that it has in the pod.
+#[derive(Debug, Serialize)]
+pub struct Process {
+    pub pid: Vpid,
+    pub parent: Vpid,
+    pub group: Vpid,
+    pub session: Vpid,
+    pub name: String,
+    /// The program file; `None` for a zombie.
+    pub program: Option<PathBuf>,
+    pub state: &'static str,
+    /// Effective user.
+    pub user: Option<u32>,
+    pub threads: Vec<Thread>,
+    pub descriptors: usize,
+    /// Bytes of its mappings.
+    pub mapped: u64,
+    /// Bytes of its own pages in the image.
+    pub stored: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Thread {
+    pub tid: Vpid,
+    pub name: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Socket {
+    pub kind: &'static str,
+    /// `the TCP socket of 127.0.0.1:80`
+    pub what: String,
+    pub state: &'static str,
+    /// `PID:FD` of each descriptor.
+    pub held_by: Vec<String>,
+}
+
+/// Memory of one kind.
+#[derive(Debug, Default, Serialize)]
+pub struct Amount {
+    pub mappings: usize,
+    pub mapped: u64,
+    /// In the image.
+    pub stored: u64,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct Ipc {
+    pub sysv_shm: usize,
+    pub sysv_sem: usize,
+    pub sysv_msg: usize,
+    pub posix_queues: usize,
+    /// Files in /dev/shm.
+    pub posix_shm: usize,
+}
+
+/// What has to be on the machine where the image is restarted.
+#[derive(Debug, Default, Serialize)]
+pub struct Needs {
+    pub architecture: String,
+    /// State components of the processor that some thread uses (XSAVE).
+    pub processor: BTreeSet<&'static str>,
+    pub programs: BTreeSet<PathBuf>,
+    /// Files that are mapped: libraries, above all.
+    pub mapped: BTreeSet<PathBuf>,
+    /// Files that are open.
+    pub files: BTreeSet<PathBuf>,
+    pub directories: BTreeSet<PathBuf>,
+    pub devices: BTreeSet<PathBuf>,
+    /// Internet addresses that must be free.
+    pub addresses: BTreeSet<String>,
+    pub users: BTreeSet<u32>,
+    pub groups: BTreeSet<u32>,
+}
+
+/// Reads a summary from a verified image.
+pub fn summary(reader: &ImageReader) -> Result<Summary> {
+    let manifest = reader.manifest();
+    let image = Image {
+        path: reader.path().to_owned(),
+        format: reader.version(),
+        architecture: arch_name(reader.arch()),
+        maker: manifest.maker().to_owned(),
+        created: manifest.created(),
+        bytes: reader.file_len(),
+        stream: reader.stream_len(),
+        chunks: reader.chunks(),
+        compression: reader.compression(),
+        key: reader.key_fingerprint(),
+    };
+    let sections = manifest
+        .section_names()
+        .map(|name| (name.to_owned(), manifest.section_bytes(name).map_or(0, <[u8]>::len)))
+        .collect();
+    let mut summary = Summary {
+        needs: Needs { architecture: image.architecture.clone(), ..Needs::default() },
+        image,
+        pod: manifest.section::<PodSection>("pod").map_err(Error::from)?.map(|pod| pod.record),
+        processes: Vec::new(),
+        descriptors: 0,
+        descriptions: BTreeMap::new(),
+        sockets: Vec::new(),
+        memory: BTreeMap::new(),
+        ipc: Ipc {
+            sysv_shm: count::<sysv_shm::Record>(reader, "sysv_shm")?,
+            sysv_sem: count::<sysv_sem::Record>(reader, "sysv_sem")?,
+            sysv_msg: count::<sysv_msg::Record>(reader, "sysv_msg")?,
+            posix_queues: count::<mqueue::Queue>(reader, "mqueues")?,
+            posix_shm: count::<posix_shm::Record>(reader, "posix_shm")?,
+        },
+        sections,
+    };
+    summary.add_processes(reader)?;
+    summary.add_descriptors(&section(reader, "descriptors")?);
+    summary.add_memory(&section(reader, "memory")?);
+    summary.add_attributes(reader)?;
+    Ok(summary)
+}
+
+fn section<T: DeserializeOwned + Default>(reader: &ImageReader, name: &str) -> Result<T> {
+    Ok(reader.manifest().section(name)?.unwrap_or_default())
+}
+
+fn count<T: DeserializeOwned>(reader: &ImageReader, name: &str) -> Result<usize> {
+    Ok(section::<Vec<T>>(reader, name)?.len())
+}
+
+impl Summary {
+    fn add_processes(&mut self, reader: &ImageReader) -> Result<()> {
+        let records: Vec<process::ProcessRecord> = section(reader, "processes")?;
+        let tasks: Vec<task::TaskRecord> = section(reader, "tasks")?;
+        for record in records {
+            let thread = |&tid: &Vpid| {
+                let name = tasks.iter().find(|task| task.task == tid).map(|task| text(&task.name));
+                Thread { tid, name: name.unwrap_or_else(|| record.name.clone()) }
+            };
+            let state = match (&record.exit_status, &record.stopped) {
+                (Some(_), _) => "zombie",
+                (None, Some(_)) => "stopped",
+                (None, None) => "running",
+            };
+            let program = record.program.as_ref().map(|program| program.path().to_owned());
+            self.needs.programs.extend(program.clone());
+            self.processes.push(Process {
+                pid: record.process,
+                parent: record.parent,
+                group: record.group,
+                session: record.session,
+                threads: record.tasks.iter().map(thread).collect(),
+                name: record.name.clone(),
+                program,
+                state,
+                user: None,
+                descriptors: 0,
+                mapped: 0,
+                stored: 0,
+            });
+        }
+        for task in &tasks {
+            self.needs.processor.extend(components(&task.xstate));
+        }
+        Ok(())
+    }
+
+    fn process(&mut self, pid: Vpid) -> Option<&mut Process> {
+        self.processes.iter_mut().find(|process| process.pid == pid)
+    }
+
+    fn add_descriptors(&mut self, section: &descriptor::Section) {
+        for table in &section.tables {
+            let own = section.tables.iter().find(|other| Some(other.process) == table.shared_with).unwrap_or(table);
+            let count = own.descriptors.len();
+            if table.shared_with.is_none() {
+                self.descriptors += count;
+            }
+            if let Some(process) = self.process(table.process) {
+                process.descriptors = count;
+            }
+        }
+        for record in &section.descriptions {
+            *self.descriptions.entry(record.description.kind()).or_default() += 1;
+            self.add_needs_of(&record.description);
+            if let Some((kind, what, state)) = socket(&record.description) {
+                let held_by = section
+                    .tables
+                    .iter()
+                    .flat_map(|table| {
+                        let mine = table.descriptors.iter().filter(|d| d.description == record.id);
+                        mine.map(move |d| format!("{}:{}", table.process, d.fd))
+                    })
+                    .collect();
+                self.sockets.push(Socket { kind, what, state, held_by });
+            }
+        }
+    }
+
+    fn add_needs_of(&mut self, description: &Description) {
+        match description {
+            Description::Regular(record) => self.add_file(&record.file),
+            Description::Pipe(record) => record.buffer.fifo.iter().for_each(|fifo| self.add_file(fifo)),
+            Description::Device(record) => {
+                self.needs.devices.insert(record.path.clone());
+            }
+            Description::InetSocket(record) => self.needs.addresses.extend(record.bound_to()),
+            _ => {}
+        }
+    }
+
+    fn add_file(&mut self, file: &FileObject) {
+        if let Some((path, directory)) = file.sought() {
+            let list = if directory { &mut self.needs.directories } else { &mut self.needs.files };
+            list.insert(path.to_owned());
+        }
+    }
+
+    fn add_memory(&mut self, section: &memory::Section) {
+        for space in &section.spaces {
+            let mapped = space.mappings.iter().map(|map| map.end - map.start).sum();
+            let stored = space.runs.iter().map(|run| run.data.len).sum();
+            if let Some(process) = self.process(space.process) {
+                (process.mapped, process.stored) = (mapped, stored);
+            }
+            if space.shared_with.is_some() {
+                continue;
+            }
+            for map in &space.mappings {
+                let amount = self.memory.entry(kind(map)).or_default();
+                amount.mappings += 1;
+                amount.mapped += map.end - map.start;
+                // a run of pages may go on from one mapping into the next
+                let within = |run: &memory::PageRun| {
+                    let end = run.start.saturating_add(run.data.len).min(map.end);
+                    end.saturating_sub(run.start.max(map.start))
+                };
+                amount.stored += space.runs.iter().map(within).sum::<u64>();
+                if let Backing::File { file, .. } = &map.backing {
+                    self.needs.mapped.extend(file.sought().map(|(path, _)| path.to_owned()));
+                }
+            }
+        }
+        let runs = |runs: &[(u64, RunRef)]| runs.iter().map(|(_, run)| run.len).sum::<u64>();
+        let shared: u64 = section.objects.iter().map(|object| runs(&object.runs)).sum();
+        if shared > 0 {
+            self.memory.entry("shared objects").or_default().stored += shared;
+        }
+        self.needs.mapped.retain(|path| !self.needs.programs.contains(path));
+    }
+
+    fn add_attributes(&mut self, reader: &ImageReader) -> Result<()> {
+        for record in section::<Vec<attributes::AttributesRecord>>(reader, "attributes")? {
+            let directories = [Some(&record.working_directory), record.root.as_ref()];
+            directories.into_iter().flatten().for_each(|directory| self.add_file(directory));
+        }
+        for record in section::<Vec<credentials::CredentialsRecord>>(reader, "credentials")? {
+            self.needs.users.extend(record.users);
+            self.needs.groups.extend(record.groups);
+            if let Some(process) = self.process(record.task) {
+                process.user = Some(record.users[1]);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn text(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).trim_end_matches('\0').to_owned()
+}
+
+fn kind(map: &memory::MappingRecord) -> &'static str {
+    match (&map.backing, map.shared) {
+        (Backing::Anonymous, _) => "anonymous",
+        (Backing::File { .. }, false) => "private file",
+        (Backing::File { .. }, true) => "shared file",
+        (Backing::Shared(_), _) => "shared objects",
+        (Backing::SysvSegment(_), _) => "SysV segments",
+        (Backing::Kernel(_), _) => "kernel's own",
+        (Backing::NamesTable, _) => "names table",
+        (Backing::AioRing, _) => "AIO rings",
+    }
+}
+
+fn socket(description: &Description) -> Option<(&'static str, String, &'static str)> {
+    match description {
+        Description::UnixSocket(record) => {
+            let state = match &record.state {
+                unix_socket::State::Unconnected => "unconnected",
+                unix_socket::State::Listening { .. } => "listening",
+                unix_socket::State::Connected(_) => "connected",
+            };
+            Some(("unix", record.what(), state))
+        }
+        Description::InetSocket(record) => Some(("inet", record.what(), record.state_name())),
+        Description::NetlinkSocket(_) => Some(("netlink", "a netlink socket".into(), "idle")),
+        _ => None,
+    }
+}
+
+/// The components in use, by XSTATE_BV: the first word of the XSAVE header, 512 bytes into the area.
+fn components(xstate: &[u8]) -> impl Iterator<Item = &'static str> {
+    const NAMES: [(u64, &str); 7] = [
+        (1 << 0, "x87"),
+        (1 << 1, "SSE"),
+        (1 << 2, "AVX"),
+        (0b111 << 5, "AVX-512"),
+        (1 << 9, "protection keys"),
+        (0b11 << 11, "shadow stacks"),
+        (0b11 << 17, "AMX"),
+    ];
+    let word = xstate.get(512..520).map_or(0, |word| u64::from_le_bytes(word.try_into().expect("eight bytes")));
+    NAMES.into_iter().filter(move |(bits, _)| word & bits != 0).map(|(_, name)| name)
+}
