@@ -46,7 +46,7 @@ pub fn run(request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> R
 
     progress(Progress { stage: "stopping".into(), done: 0, total: 0 });
     let stopped_at = Instant::now();
-    let stopped = quiesce(&proc, request.init_pid).map_err(|source| Error::Quiesce { pod: pod.clone(), source })?;
+    let stopped = quiesce(&proc, request.init_pid, request.record.names == Names::Shim).map_err(|source| Error::Quiesce { pod: pod.clone(), source })?;
     if stopped.is_empty() {
         return Err(Error::Empty { pod });
     }
@@ -153,12 +153,8 @@ fn read_process(cx: &mut Capture, stopped: StoppedProcess) -> resource::Result<C
     let pid = stopped.pid;
     let what = || format!("read process {pid} of the host");
     let table = shim_names::table(cx)?;
-    let hooked = if table.is_some() { cx.proc.maps(pid).unwrap_or_default() } else { Vec::new() };
     let mut tasks = Vec::new();
-    for (tid, mut task) in stopped.tasks {
-        if table.is_some() {
-            task = task.map(|task| shim_names::leave_hooks(&hooked, task)).transpose().doing(what)?;
-        }
+    for (tid, task) in stopped.tasks {
         let stat = cx.proc.stat(pid, tid).doing(what)?;
         let status = cx.proc.status(pid, tid).doing(what)?;
         let vtid = match table {

@@ -3,6 +3,7 @@
 //! Tasks are seized and interrupted until the set of them stops growing: a stopped task creates no others, so when a pass over
 //! the descendants of the pod's init finds nobody new, the pod stands still. Nothing of ours runs inside the programs for this.
 use crate::proc::{Proc, gone};
+use crate::resource::shim_names;
 use crate::tracee::{self, Running, Stopped};
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -18,12 +19,16 @@ pub enum Error {
     Traced { pid: i32, comm: String, tracer: i32 },
     #[error("not permitted to trace process {pid} ({comm}): ptrace is restricted here (kernel.yama.ptrace_scope, a seccomp filter, or another owner); run as the pod's owner or as root")]
     Forbidden { pid: i32, comm: String },
+    #[error("the pod's programs did not come to a rest between two calls: try again")]
+    Restless,
     #[error("process {pid} ({comm}) waits in vfork(2) for a child that has neither executed a program nor ended within {seconds} s: try again when it has")]
     Vfork { pid: i32, comm: String, seconds: u64 },
     #[error("process {pid} ({comm}) did not stop within {seconds} s: it waits in the kernel (state {state}); try again later")]
     Stuck { pid: i32, comm: String, seconds: u64, state: char },
 }
 
+/// How often tasks are let go on because they were in a hook of the shim.
+const PASSES: u32 = 100;
 /// How long a task may stay in an uninterruptible wait before the checkpoint gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -35,11 +40,12 @@ pub struct StoppedProcess {
     pub tasks: Vec<(i32, Option<Stopped>)>,
 }
 
-/// Stops every descendant of `init`, parents before children in the result.
-pub fn quiesce(proc: &Proc, init: i32) -> Result<Vec<StoppedProcess>, Error> {
+/// Stops every descendant of `init`, parents before children in the result. With `hooked`, no task is stopped in the middle of a hook of
+/// the shim, where it may hold ids of the host in its registers.
+pub fn quiesce(proc: &Proc, init: i32, hooked: bool) -> Result<Vec<StoppedProcess>, Error> {
     let mut stopped: HashMap<i32, Stopped> = HashMap::new();
     let mut ended: HashSet<i32> = HashSet::new();
-    let result = stop_all(proc, init, &mut stopped, &mut ended);
+    let result = stop_all(proc, init, &mut stopped, &mut ended, hooked);
     if let Err(error) = result {
         for (_, task) in stopped {
             let _ = task.detach();
@@ -56,7 +62,14 @@ pub fn quiesce(proc: &Proc, init: i32) -> Result<Vec<StoppedProcess>, Error> {
     Ok(processes)
 }
 
-fn stop_all(proc: &Proc, init: i32, stopped: &mut HashMap<i32, Stopped>, ended: &mut HashSet<i32>) -> Result<(), Error> {
+fn stop_all(
+    proc: &Proc,
+    init: i32,
+    stopped: &mut HashMap<i32, Stopped>,
+    ended: &mut HashSet<i32>,
+    hooked: bool,
+) -> Result<(), Error> {
+    let mut passes = 0;
     loop {
         let mut waiting = Vec::new();
         let mut grew = false;
@@ -80,10 +93,41 @@ fn stop_all(proc: &Proc, init: i32, stopped: &mut HashMap<i32, Stopped>, ended: 
             }
         }
         wait_for(proc, waiting, stopped)?;
+        // what leaves a hook may create tasks
         if !grew {
-            return Ok(());
+            if !hooked || !leave_hooks(proc, stopped)? {
+                return Ok(());
+            }
+            passes += 1;
+            if passes > PASSES {
+                return Err(Error::Restless);
+            }
         }
     }
+}
+
+/// Lets every task that is in a hook of the shim leave it; tells whether there was any.
+fn leave_hooks(proc: &Proc, stopped: &mut HashMap<i32, Stopped>) -> Result<bool, Error> {
+    let mut any = false;
+    for tid in stopped.keys().copied().collect::<Vec<_>>() {
+        let registers = stopped[&tid].registers()?;
+        if registers.in_syscall() || stopped[&tid].group_stop().is_some() {
+            continue;
+        }
+        let Ok(maps) = proc.maps(tid) else { continue };
+        if !shim_names::in_shim(&maps, registers.rip) {
+            continue;
+        }
+        any = true;
+        if let Some(task) = stopped.remove(&tid) {
+            match shim_names::leave_hooks(&maps, task) {
+                Ok(task) => drop(stopped.insert(tid, task)),
+                Err(error) if error.is_gone() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(any)
 }
 
 /// Seizes and interrupts one task; `None` when it has ended.
