@@ -9,7 +9,7 @@ use crate::quiesce::{self, StoppedProcess, quiesce};
 use crate::resource::capture::OutsideConnections;
 use crate::resource::{self, Capture, CapturedProcess, CapturedTask, Context, Vpid, aio, attributes, credentials, descriptor, keyring, lock, nested};
 use crate::resource::{mqueue, posix_shm, shim_names, sysv_msg, sysv_sem, sysv_shm};
-use crate::resource::{memory, process, signal, task, timer};
+use crate::resource::{memory, process, seccomp, signal, task, timer};
 use crate::sys;
 use crate::tracee::{self, Armor, Call, Injector, Registers, find_hole};
 use std::collections::HashMap;
@@ -201,6 +201,7 @@ fn prepare(cx: &Capture, process: &mut CapturedProcess) -> resource::Result<()> 
     if process.zombie {
         return Ok(());
     }
+    seccomp::suspend(cx, process)?;
     let title = process.title();
     let what = || format!("read {title}");
     let base = find_hole(process.maps.iter().map(|map| (map.start, map.end)), Injector::size());
@@ -262,6 +263,7 @@ fn capture(cx: &mut Capture, request: &CheckpointRequest, progress: &mut dyn FnM
     keyring::refuse(cx)?;
     credentials::capture(cx)?;
     attributes::capture(cx)?;
+    seccomp::capture(cx)?;
     stage("reading shared objects");
     sysv_shm::capture(cx)?;
     sysv_sem::capture(cx)?;
@@ -313,6 +315,7 @@ fn release(processes: Vec<CapturedProcess>) {
         if process.dumpable.is_some() {
             let _ = process.batch(&mut [Call::new(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0])]);
         }
+        give_traps_back(&mut process);
         let mut tasks = process.tasks.into_iter().filter(|task| task.stopped.is_some());
         let Some(mut first) = tasks.next() else { continue };
         // the first cleans up when no other is in need of the areas any more
@@ -324,6 +327,21 @@ fn release(processes: Vec<CapturedProcess>) {
             }
         }
         let_go(first);
+    }
+}
+
+/// The last that is done in a process before its tasks go on.
+fn give_traps_back(process: &mut CapturedProcess) {
+    let Some(injector) = process.injector.clone() else { return };
+    let mut retired = false;
+    for task in &mut process.tasks {
+        let Some(stopped) = &mut task.stopped else { continue };
+        let name = |ids: &[i32]| ids.last().copied().unwrap_or(0);
+        let (own_process, own) = (name(&task.status.ns_tgid), name(&task.status.ns_pid));
+        let result = if std::mem::replace(&mut retired, true) { Ok(()) } else { injector.retire(stopped) };
+        if let Err(error) = result.and_then(|()| injector.return_traps(stopped, own_process, own)) {
+            tracing::error!("task {} could not be given its SIGTRAP back: {error}", task.vtid);
+        }
     }
 }
 

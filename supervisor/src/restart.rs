@@ -6,7 +6,7 @@ use crate::pod::record::Names;
 use crate::proc::Proc;
 use crate::resource::descriptor::{self, Descriptions};
 use crate::resource::{self, Context, Nascent, aio, attributes, credentials, file_object, lock, tree};
-use crate::resource::{memory, mqueue, posix_shm, process, shim_names, signal, sysv_msg, sysv_sem, sysv_shm, task, timer};
+use crate::resource::{memory, mqueue, posix_shm, process, seccomp, shim_names, signal, sysv_msg, sysv_sem, sysv_shm, task, timer};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -96,6 +96,7 @@ struct Records {
     timers: Vec<timer::TimerRecord>,
     credentials: Vec<credentials::CredentialsRecord>,
     attributes: Vec<attributes::AttributesRecord>,
+    seccomp: Vec<seccomp::SeccompRecord>,
     memory: memory::Section,
     plan: Vec<process::Step>,
 }
@@ -113,6 +114,8 @@ fn check(cx: &mut Nascent) -> resource::Result<Records> {
         }
     }
     memory::check(&memory)?;
+    let seccomp: Vec<seccomp::SeccompRecord> = cx.section("seccomp")?;
+    seccomp::check(&seccomp, cx)?;
     let pod: Option<PodSection> = cx.reader.manifest().section("pod")?;
     let names = pod.map_or(Names::Kernel, |pod| pod.record.names);
     shim_names::check(cx, names, &memory)?;
@@ -125,6 +128,7 @@ fn check(cx: &mut Nascent) -> resource::Result<Records> {
         timers: cx.section("timers")?,
         credentials: cx.section("credentials")?,
         attributes: cx.section("attributes")?,
+        seccomp,
         memory,
     })
 }
@@ -164,6 +168,7 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     tree::stop(cx, &records.processes)?;
     signal::drain(cx)?;
     signal::restore(&records.signals, cx)?;
+    seccomp::restore(&records.seccomp, cx)?;
     credentials::restore(&records.credentials, cx)?;
     attributes::restore_last(&records.attributes, cx)?;
     task::restore_last(&records.tasks, cx)?;

@@ -44,7 +44,6 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         if cx.processes[index].zombie {
             continue;
         }
-        refuse_unknown(&cx.processes[index])?;
         let process = &cx.processes[index];
         let (pid, title) = (process.handle, process.title());
         let umask = process.leader().status.umask.unwrap_or(0o022);
@@ -88,18 +87,6 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         });
     }
     cx.section("attributes", &records)
-}
-
-/// What of a process cannot be captured, and shows in its status.
-fn refuse_unknown(process: &super::CapturedProcess) -> Result<()> {
-    if process.tasks.iter().any(|task| task.status.seccomp != 0) {
-        return Err(Error::Refused {
-            object: process.title(),
-            reason: "it has a seccomp filter of its own".into(),
-            way_out: "run the program without its sandbox".into(),
-        });
-    }
-    Ok(())
 }
 
 const GET_REGISTRATIONS: u64 = 1 << 9;

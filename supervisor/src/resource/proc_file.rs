@@ -18,6 +18,8 @@ pub struct Record {
     #[serde(with = "path_bytes")]
     pub mount: PathBuf,
     pub process: Option<Vpid>,
+    /// The process has ended and been waited for: reading gives ESRCH.
+    pub ended: bool,
     pub task: Option<Vpid>,
     /// What follows the ids.
     #[serde(with = "path_bytes")]
@@ -53,32 +55,56 @@ fn split(path: &Path) -> (PathBuf, Option<i32>, Option<i32>, PathBuf) {
 }
 
 pub(super) fn capture(seen: &Seen, cx: &mut Capture, _: &mut InFlight<'_>) -> Result<Record> {
-    let (mount, process, task, rest) = split(&seen.link);
-    let name = |id: Option<i32>| match id {
+    let link = seen.link.as_os_str().as_bytes();
+    let link = Path::new(OsStr::from_bytes(link.strip_suffix(b" (deleted)").unwrap_or(link)));
+    let (mount, process, task, rest) = split(link);
+    let there = |id: i32, cx: &Capture| match cx.kernel_names {
         // the pod's own /proc shows virtual ids already
-        Some(id) if cx.kernel_names => Ok(Some(id as Vpid)),
-        Some(id) => match cx.virtual_ids.get(&id) {
-            Some(virtual_id) => Ok(Some(*virtual_id)),
-            None => Err(seen.refuse(format!("process {id} is not in the pod, or has ended"), "let the program close it first")),
-        },
-        None => Ok(None),
+        true => cx.virtual_ids.values().any(|known| *known == id as Vpid).then_some(id as Vpid),
+        false => cx.virtual_ids.get(&id).copied(),
     };
-    let (process, task) = (name(process)?, name(task)?);
-    if let Some(process) = process.filter(|process| cx.kernel_names && !cx.virtual_ids.values().any(|known| known == process)) {
-        return Err(seen.refuse(format!("process {process} has ended"), "let the program close it first"));
+    let (mut name, mut ended) = ((None, None), false);
+    for (id, name) in [(process, &mut name.0), (task, &mut name.1)] {
+        let Some(id) = id else { continue };
+        *name = there(id, cx);
+        if name.is_some() {
+            continue;
+        }
+        if !has_ended(seen) {
+            return Err(seen.refuse(format!("process {id} is not in the pod"), "let the program close it first"));
+        }
+        (*name, ended) = (Some(id as Vpid), true);
     }
-    Ok(Record { mount, process, task, rest, flags: seen.status_flags(), position: seen.info.position })
+    Ok(Record { mount, process: name.0, ended, task: name.1, rest, flags: seen.status_flags(), position: seen.info.position })
+}
+
+/// Whether the process behind a file of /proc is no more. Its directory is empty then; below it nothing is found either.
+fn has_ended(seen: &Seen) -> bool {
+    let directory = seen.kind() == libc::S_IFDIR;
+    let name = if directory { "status" } else { "" };
+    let flags = nix::fcntl::AtFlags::AT_EMPTY_PATH;
+    let found = nix::sys::stat::fstatat(&seen.fd, name, flags);
+    // what is left of a file can be looked at, but not read
+    found.is_err() || (!directory && nix::sys::uio::pread(&seen.fd, &mut [0], 0) == Err(nix::errno::Errno::ESRCH))
 }
 
 pub(super) fn open(record: &Record, _: u32, cx: &mut Nascent) -> Result<OwnedFd> {
-    let mut path = record.mount.clone();
-    let host = |id: Vpid| if cx.kernel_names { Ok(id as i32) } else { cx.host_id(id) };
-    if let Some(process) = record.process {
-        path.push(host(process)?.to_string());
+    if record.ended {
+        let process = record.process.unwrap_or(0);
+        return super::tree::with_passing_process(cx, process, |process, _| open_of(record, Some(process), record.task.and(Some(process))));
     }
-    if let Some(task) = record.task {
+    let here = |id: Option<Vpid>| id.map(|id| cx.kernel_id(id)).transpose();
+    open_of(record, here(record.process)?, here(record.task)?)
+}
+
+fn open_of(record: &Record, process: Option<i32>, task: Option<i32>) -> Result<OwnedFd> {
+    let mut path = record.mount.clone();
+    if let Some(process) = process {
+        path.push(process.to_string());
+    }
+    if let Some(task) = task {
         path.push("task");
-        path.push(host(task)?.to_string());
+        path.push(task.to_string());
     }
     path.extend(record.rest.iter());
     let flags = OFlag::from_bits_retain(record.flags & !libc::O_ASYNC | libc::O_CLOEXEC);

@@ -2,7 +2,7 @@
 //!
 //! The ids in a siginfo are virtual in the image. A queue is filled again by rt_sigqueueinfo(2) and rt_tgsigqueueinfo(2), which the
 //! kernel lets a process send to itself with any content.
-use super::{Capture, Context, Error, Nascent, Result, Vpid};
+use super::{Capture, Context, Error, Nascent, Result, Vpid, timer, timer_overrun};
 use crate::tracee::Call;
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,14 @@ fn capture_process(cx: &mut Capture, index: usize) -> Result<SignalRecord> {
             record.queued = virtualize(stopped.queued_signals(true).doing(what)?);
         }
         record.task_queues.push((task.vtid, virtualize(stopped.queued_signals(false).doing(what)?)));
+    }
+    // what our calls have taken out of the queues belongs there
+    for task in &process.tasks {
+        for (shared, info) in task.stopped.iter().flat_map(|stopped| stopped.deferred_traps()) {
+            let own = record.task_queues.iter_mut().find(|(vtid, _)| *vtid == task.vtid).map(|(_, queue)| queue);
+            let queue = if *shared { Some(&mut record.queued) } else { own };
+            queue.into_iter().for_each(|queue| queue.push(to_virtual(*info, cx)));
+        }
     }
     Ok(record)
 }
@@ -170,19 +178,25 @@ fn restore_queues(record: &SignalRecord, cx: &mut Nascent) -> Result<()> {
     };
     let own = |cx: &Nascent, id: Vpid| if kernel_names { Ok(id as i32) } else { cx.host_id(id) };
     let leader = own(cx, record.process)?;
-    let shared: Vec<Vec<u8>> = record.queued.iter().map(|queued| to_here(queued, cx)).collect();
-    send(cx, record, 0, shared, |at, signal| Call::new(libc::SYS_rt_sigqueueinfo, [leader as u64, signal, at]))?;
+    let pending = std::mem::take(cx.remembered::<timer::Pending>(timer::PENDING));
+    // these come from their timers again
+    let not_of_a_timer = |queued: &&Queued| {
+        !timer_overrun::timer_of(&queued.info).is_some_and(|timer| pending.contains(&(record.process, timer)))
+    };
+    let shared: Vec<Vec<u8>> = record.queued.iter().filter(not_of_a_timer).map(|queued| to_here(queued, cx)).collect();
+    send(cx, record, 0, shared, true, |at, signal| Call::new(libc::SYS_rt_sigqueueinfo, [leader as u64, signal, at]))?;
     for (task, queue) in &record.task_queues {
         if queue.is_empty() {
             continue;
         }
         let tid = own(cx, *task)?;
-        let infos: Vec<Vec<u8>> = queue.iter().map(|queued| to_here(queued, cx)).collect();
+        let infos: Vec<Vec<u8>> = queue.iter().filter(not_of_a_timer).map(|queued| to_here(queued, cx)).collect();
         let index = cx.process_mut(record.process)?.tasks.iter().position(|(vtid, _)| vtid == task).unwrap_or(0);
-        send(cx, record, index, infos, |at, signal| {
+        send(cx, record, index, infos, false, |at, signal| {
             Call::new(libc::SYS_rt_tgsigqueueinfo, [leader as u64, tid as u64, signal, at])
         })?;
     }
+    *cx.remembered(timer::PENDING) = pending;
     Ok(())
 }
 
@@ -191,9 +205,15 @@ fn send(
     record: &SignalRecord,
     task: usize,
     infos: Vec<Vec<u8>>,
+    shared: bool,
     call: impl Fn(u64, u64) -> Call,
 ) -> Result<()> {
     let process = cx.process_mut(record.process)?;
+    // SIGTRAP is the injector's until the end
+    for info in infos.iter().filter(|info| field(info, 0) == libc::SIGTRAP) {
+        let info = info.as_slice().try_into().map_err(|_| Error::Inconsistent("a siginfo is too short".into()))?;
+        process.tasks[task].1.defer_trap(shared, info);
+    }
     for batch in infos.chunks(256) {
         let base = process.write_data(0, &batch.concat())?;
         let mut calls: Vec<Call> = batch

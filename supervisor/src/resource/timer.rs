@@ -3,7 +3,7 @@
 //! A POSIX timer has an id that programs keep. /proc/PID/timers lists ids, clocks and whom they notify; values are asked inside the
 //! process. Since Linux 6.16 PR_TIMER_CREATE_RESTORE_IDS creates a timer under a given id; before, ids are given out in order, so
 //! timers are created and deleted until the right one comes.
-use super::{Capture, Error, Nascent, Result, Vpid};
+use super::{Capture, Error, Nascent, Result, Vpid, timer_overrun};
 use crate::tracee::Call;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,8 @@ pub struct PosixTimer {
     /// struct itimerspec; the value is what remained.
     pub setting: Setting,
     pub overrun: i32,
+    /// Its signal waits to be taken, and stands for so many missed expirations beside one.
+    pub pending: Option<i32>,
 }
 
 /// The timers of a process.
@@ -61,6 +63,9 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             }
         }
         let process = &mut cx.processes[index];
+        if !posix.is_empty() {
+            timer_overrun::capture(process, &mut posix)?;
+        }
         let at = process.write_data(0, &[])?;
         let mut calls: Vec<Call> = (0..3).map(|kind| Call::new(libc::SYS_getitimer, [kind, at + kind * 32])).collect();
         for (slot, timer) in posix.iter().enumerate() {
@@ -98,6 +103,7 @@ pub fn parse_timers(text: &str) -> Option<Vec<PosixTimer>> {
                 target: 0,
                 setting: [0; 4],
                 overrun: 0,
+                pending: None,
             }),
             "signal" => {
                 let (signal, sigval) = value.split_once('/')?;
@@ -127,11 +133,18 @@ pub fn parse_timers(text: &str) -> Option<Vec<PosixTimer>> {
     Some(timers)
 }
 
+/// Timers (process, id) that send the signal themselves that was in a queue.
+pub(super) type Pending = std::collections::HashSet<(Vpid, i32)>;
+pub(super) const PENDING: &str = "pending timers";
+
 /// Creates the timers without starting them.
 pub fn restore(records: &[TimerRecord], cx: &mut Nascent) -> Result<()> {
     for record in records.iter().filter(|record| !record.posix.is_empty()) {
         let mut targets = Vec::new();
         for timer in &record.posix {
+            if timer.pending.is_some() {
+                cx.remembered::<Pending>(PENDING).insert((record.process, timer.id));
+            }
             targets.push(if cx.kernel_names { timer.target as i32 } else { cx.host_ids.get(&timer.target).copied().unwrap_or(0) });
         }
         let process = cx.process_mut(record.process)?;
@@ -186,12 +199,17 @@ pub fn start(records: &[TimerRecord], cx: &mut Nascent) -> Result<()> {
             }
             data.extend(setting.iter().flat_map(|word| word.to_le_bytes()));
         }
-        for timer in record.posix.iter().filter(|timer| timer.setting != [0; 4]) {
+        for timer in record.posix.iter().filter(|timer| timer.setting != [0; 4] && timer.pending.is_none()) {
             calls.push(Call::new(libc::SYS_timer_settime, [timer.id as u64, 0, base + data.len() as u64, 0]));
             data.extend(timer.setting.iter().flat_map(|word| word.to_le_bytes()));
         }
         process.write_data(0, &data)?;
         process.sequence("start the timers", &mut calls)?;
+        for timer in &record.posix {
+            if let Some(overrun) = timer.pending {
+                timer_overrun::restore(process, timer, overrun)?;
+            }
+        }
     }
     Ok(())
 }

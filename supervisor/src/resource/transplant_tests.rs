@@ -64,6 +64,7 @@ struct Former {
 /// Lets processes go on where they were.
 fn release(processes: Vec<NascentProcess>, formers: Vec<Former>) {
     for (mut process, former) in processes.into_iter().zip(formers) {
+        process.injector.retire(&mut process.tasks[0].1).unwrap();
         process.injector.remove(&mut process.tasks[0].1).unwrap();
         process.tasks[0].1.set_signal_mask(former.mask).unwrap();
         for ((_, mut task), registers) in process.tasks.into_iter().zip(former.registers) {

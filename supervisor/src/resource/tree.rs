@@ -266,6 +266,24 @@ fn end(process: NascentProcess, status: u64) -> Result<()> {
     process.injector.exit(task, status).doing(|| format!("end process {vpid}"))
 }
 
+/// Does something about a process that bears this id, if it is free, and ends and is forgotten afterwards; what it calls itself and what the host calls it is passed on.
+pub(super) fn with_passing_process<T>(cx: &mut Nascent, vpid: Vpid, act: impl FnOnce(i32, i32) -> Result<T>) -> Result<T> {
+    let (id, kernel_names) = (KernelId::of_helper(cx, vpid), cx.kernel_names);
+    let Some(parent) = cx.processes.first_mut() else {
+        return Err(Error::Inconsistent("there is an open file and no process".into()));
+    };
+    let mut helper = match fork(parent, vpid, id, 0, 0) {
+        Ok(helper) => helper,
+        Err(_) => fork(parent, 0, KernelId::Any, 0, 0)?,
+    };
+    let own = helper.call("ask the id", libc::SYS_getpid, [])? as i32;
+    let result = act(own, helper.pid);
+    let number = if kernel_names { own } else { helper.pid };
+    end(helper, 0)?;
+    parent.call("reap a helper", libc::SYS_wait4, [number as u64, 0, libc::__WALL as u64, 0])?;
+    result
+}
+
 /// Creates the threads beside the leaders.
 pub fn add_threads(cx: &mut Nascent, records: &[ProcessRecord], _tasks: &[TaskRecord]) -> Result<()> {
     for record in records.iter().filter(|record| record.exit_status.is_none()) {
@@ -356,6 +374,7 @@ pub fn stop(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
 
 /// Sets the registers of every task, and lets all go.
 pub fn release(cx: &mut Nascent, records: &[ProcessRecord], tasks: &[TaskRecord]) -> Result<()> {
+    let (names, hosts) = (cx.kernel_names, cx.host_ids.clone());
     for process in &mut cx.processes {
         let channel = process.channel as u64;
         process.call("close the channel", libc::SYS_close, [channel])?;
@@ -365,7 +384,14 @@ pub fn release(cx: &mut Nascent, records: &[ProcessRecord], tasks: &[TaskRecord]
             let (_, leader) = process.tasks.remove(0);
             injector.end_leader(leader).doing(|| format!("end the leader of process {vpid}"))?;
         }
-        injector.remove(&mut process.tasks[0].1).doing(|| format!("clear our traces from process {vpid}"))?;
+        let what = || format!("clear our traces from process {vpid}");
+        injector.retire(&mut process.tasks[0].1).doing(what)?;
+        let id = |vtid: Vpid| if names { Some(vtid as i32) } else { hosts.get(&vtid).copied() };
+        for (vtid, task) in &mut process.tasks {
+            let (own_process, own) = (id(vpid).unwrap_or(process.pid), id(*vtid).unwrap_or(task.tid()));
+            injector.return_traps(task, own_process, own).doing(what)?;
+        }
+        injector.remove(&mut process.tasks[0].1).doing(what)?;
     }
     super::task::restore_registers(tasks, cx)?;
     for process in std::mem::take(&mut cx.processes) {

@@ -66,21 +66,6 @@ pub fn pidfd(pid: i32, flags: i32) -> io::Result<OwnedFd> {
     owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, flags) })
 }
 
-/// A child of ours that does nothing until it is killed.
-pub fn idle_child() -> io::Result<i32> {
-    // SAFETY: the child calls nothing but pause and _exit, both async-signal-safe.
-    match check(unsafe { libc::fork() }.into())? {
-        0 => loop {
-            // SAFETY: no pointers; the child ends with its parent.
-            unsafe {
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                libc::pause();
-            }
-        },
-        pid => Ok(pid as i32),
-    }
-}
-
 /// struct epoll_event, as it lies in memory.
 pub fn epoll_event(events: u32, data: u64) -> [u8; 12] {
     let mut raw = [0u8; 12];

@@ -4,7 +4,7 @@
 //! in our code then, so that code goes on, after the trap that hands control to us, with rt_sigreturn(2) on a frame
 //! which holds the registers, the FPU state and the signal mask that the program had. A trap without tracer raises SIGTRAP; for the time
 //! of the checkpoint its handler is the same way back.
-use super::{Call, Injector, Registers, Result, Stopped};
+use super::{Injector, Registers, Result, Stopped};
 
 /// struct rt_sigframe without its first word, up to the FPU state: ucontext (see arch/x86/include/uapi/asm/sigcontext.h).
 const CONTEXT: usize = 304;
@@ -49,11 +49,9 @@ impl Armor {
         Ok(())
     }
 
-    /// Unmaps the area; no task may be in need of it.
+    /// Unmaps the area; no task may be in need of it, and the injector has retired.
     pub fn remove(self, injector: &Injector, task: &mut Stopped) -> Result<()> {
-        let range = self.range();
-        let mut calls = [Call::new(libc::SYS_munmap, [range.start, range.end - range.start])];
-        injector.sequence(task, &mut calls)
+        injector.unmap(task, self.range())
     }
 }
 

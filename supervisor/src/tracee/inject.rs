@@ -135,6 +135,7 @@ impl Injector {
 
     /// Keeps signals from a task while it makes calls of ours.
     fn hold_signals(task: &mut Stopped) -> Result<()> {
+        task.own_trap = task.queued_signals(false)?.iter().any(|info| info[..4] == libc::SIGTRAP.to_le_bytes());
         task.set_signal_mask(MASK)
     }
 
@@ -166,12 +167,37 @@ impl Injector {
         self.gate
     }
 
+    /// Gives SIGTRAP back to the program: after this, only [`Injector::return_traps`], [`Injector::unmap`] and
+    /// [`Injector::remove`] may be called.
+    pub fn retire(&self, task: &mut Stopped) -> Result<()> {
+        let action = Call::new(libc::SYS_rt_sigaction, [libc::SIGTRAP as u64, self.base + PROGRAM_ACTION, 0, 8]);
+        self.through_gate(task, action).map(drop)
+    }
+
+    /// Queues the program's own SIGTRAPs again, which are blocked from here on. `process` and `id` are what the task calls itself.
+    pub fn return_traps(&self, task: &mut Stopped, process: i32, id: i32) -> Result<()> {
+        for (shared, info) in std::mem::take(&mut task.deferred_traps) {
+            task.set_signal_mask(u64::MAX)?;
+            let at = self.data(0);
+            task.write(at, &info)?;
+            let (process, id, trap) = (process as u64, id as u64, libc::SIGTRAP as u64);
+            let call = match shared {
+                true => Call::new(libc::SYS_rt_sigqueueinfo, [process, trap, at]),
+                false => Call::new(libc::SYS_rt_tgsigqueueinfo, [process, id, trap, at]),
+            };
+            self.through_gate(task, call)?;
+        }
+        Ok(())
+    }
+
+    /// Unmaps something else of ours after [`Injector::retire`].
+    pub(super) fn unmap(&self, task: &mut Stopped, range: std::ops::Range<u64>) -> Result<()> {
+        self.through_gate(task, Call::new(libc::SYS_munmap, [range.start, range.end - range.start])).map(drop)
+    }
+
     /// Removes the area. The task's registers are left changed.
     pub fn remove(self, task: &mut Stopped) -> Result<()> {
-        let action = Call::new(libc::SYS_rt_sigaction, [libc::SIGTRAP as u64, self.base + PROGRAM_ACTION, 0, 8]);
-        self.through_gate(task, action)?;
-        let call = Call::new(libc::SYS_munmap, [self.base, SIZE]);
-        self.through_gate(task, call).map(drop)
+        self.unmap(task, self.range())
     }
 
     /// What the program does about SIGTRAP, in the form of the kernel; an injector has an action of its own there.
@@ -314,7 +340,8 @@ impl Injector {
     /// Has a leader end while other tasks of its process live on. It stays traced, without being told of anything more.
     pub fn end_leader(&self, mut task: Stopped) -> Result<()> {
         // else the whole process would die with us
-        super::ptrace("set options of", libc::PTRACE_SETOPTIONS, task.tid, 0, libc::PTRACE_O_TRACEEXIT as u64)?;
+        let options = libc::PTRACE_O_TRACEEXIT | if task.seccomp_suspended { super::SUSPEND_SECCOMP } else { 0 };
+        super::ptrace("set options of", libc::PTRACE_SETOPTIONS, task.tid, 0, options as u64)?;
         self.prepare(&mut task, Call::new(libc::SYS_exit, [0]), self.base + LONE)?;
         loop {
             super::ptrace("resume", libc::PTRACE_CONT, task.tid, 0, 0)?;
@@ -402,6 +429,13 @@ impl Injector {
             (libc::PTRACE_EVENT_STOP, _) => Ok(()),
             (0, libc::SIGSTOP) => {
                 task.deferred_stops += 1;
+                Ok(())
+            }
+            (0, libc::SIGTRAP) => {
+                // the task's own queue goes before that of its process
+                let shared = !std::mem::take(&mut task.own_trap);
+                let info = task.signal_info()?;
+                task.deferred_traps.push((shared, info));
                 Ok(())
             }
             _ => Err(Error::Unexpected { tid: task.tid, status, rip: at }),

@@ -79,9 +79,17 @@ pub struct Stopped {
     group_stop: Option<i32>,
     /// SIGSTOPs that arrived while calls were injected; sent again when the task is released.
     deferred_stops: u32,
+    /// SIGTRAPs of the program's that came up while calls were injected; they are to be queued again ([`Injector::return_traps`]).
+    deferred_traps: Vec<Trap>,
+    /// Whether the task's own queue held a SIGTRAP before anything was injected.
+    own_trap: bool,
+    seccomp_suspended: bool,
     /// Where the task's way back lies ([`Armor`]); 0 for none.
     frame: u64,
 }
+
+/// A SIGTRAP of the program's: whether it was in the queue of the process, and its siginfo_t.
+pub type Trap = (bool, [u8; 128]);
 
 /// Why a task stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,15 +104,19 @@ pub enum Stop {
     Signal(i32),
 }
 
+const SUSPEND_SECCOMP: i32 = 1 << 21;
 const OPTIONS: i32 = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK | libc::PTRACE_O_TRACEEXEC;
 
 /// Attaches to a task without stopping it (PTRACE_SEIZE).
 ///
 /// `build` is for tasks that exist only for us: new tasks and execs are followed, and the task dies with us.
 pub fn seize(tid: i32, build: bool) -> Result<Running> {
-    let options = libc::PTRACE_O_TRACESYSGOOD | if build { OPTIONS | libc::PTRACE_O_EXITKILL } else { 0 };
-    ptrace("trace", libc::PTRACE_SEIZE, tid, 0, options as u64)?;
+    ptrace("trace", libc::PTRACE_SEIZE, tid, 0, options(build) as u64)?;
     Ok(Running { tid })
+}
+
+fn options(build: bool) -> i32 {
+    libc::PTRACE_O_TRACESYSGOOD | if build { OPTIONS | libc::PTRACE_O_EXITKILL } else { 0 }
 }
 
 fn wait(tid: i32) -> Result<i32> {
@@ -174,7 +186,7 @@ impl Running {
     pub fn wait(self) -> Result<(Stopped, Stop)> {
         let status = wait(self.tid)?;
         let signal = libc::WSTOPSIG(status);
-        let mut stopped = Stopped { tid: self.tid, group_stop: None, deferred_stops: 0, frame: 0 };
+        let mut stopped = Stopped { tid: self.tid, group_stop: None, deferred_stops: 0, deferred_traps: Vec::new(), own_trap: false, seccomp_suspended: false, frame: 0 };
         let stop = match status >> 16 {
             libc::PTRACE_EVENT_STOP => {
                 if signal != libc::SIGTRAP {
@@ -355,9 +367,44 @@ impl Stopped {
         ptrace("set the syscall dispatch of", 0x4210, self.tid, 32, config.as_ptr() as u64).map(drop)
     }
 
-    /// PTRACE_O_SUSPEND_SECCOMP: filters of the task are not run while we trace it. Needs CAP_SYS_ADMIN.
-    pub fn suspend_seccomp(&mut self) -> Result<()> {
-        ptrace("suspend the seccomp filters of", libc::PTRACE_SETOPTIONS, self.tid, 0, 1 << 21).map(drop)
+    /// PTRACE_O_SUSPEND_SECCOMP: filters of the task are not run while we trace it. Needs CAP_SYS_ADMIN. `build` as for [`seize`].
+    pub fn suspend_seccomp(&mut self, build: bool) -> Result<()> {
+        let options = (options(build) | SUSPEND_SECCOMP) as u64;
+        ptrace("suspend the seccomp filters of", libc::PTRACE_SETOPTIONS, self.tid, 0, options)?;
+        self.seccomp_suspended = true;
+        Ok(())
+    }
+
+    /// A seccomp filter (PTRACE_SECCOMP_GET_FILTER), 0 being the oldest, and its flags; `None` when there are no more.
+    /// Needs CAP_SYS_ADMIN.
+    pub fn seccomp_filter(&self, index: u32) -> Result<Option<(Vec<u8>, u64)>> {
+        const WHAT: &str = "read the seccomp filters of";
+        let mut code = vec![0u8; 8 * 4096];
+        let count = match ptrace(WHAT, 0x420c, self.tid, index.into(), code.as_mut_ptr() as u64) {
+            Err(error) if error.errno() == Some(libc::ENOENT) => return Ok(None),
+            other => other?,
+        };
+        code.truncate(count as usize * 8);
+        let mut metadata = [u64::from(index), 0];
+        ptrace(WHAT, 0x420d, self.tid, 16, metadata.as_mut_ptr() as u64)?;
+        Ok(Some((code, metadata[1])))
+    }
+
+    /// SIGTRAPs of the program's that our calls took out of the queues.
+    pub fn deferred_traps(&self) -> &[Trap] {
+        &self.deferred_traps
+    }
+
+    /// Has a SIGTRAP queued when [`Injector::return_traps`] is called.
+    pub fn defer_trap(&mut self, shared: bool, info: [u8; 128]) {
+        self.deferred_traps.push((shared, info));
+    }
+
+    /// The siginfo_t of the signal about to be delivered.
+    fn signal_info(&self) -> Result<[u8; 128]> {
+        let mut info = [0u8; 128];
+        ptrace("read the signal of", libc::PTRACE_GETSIGINFO, self.tid, 0, info.as_mut_ptr() as u64)?;
+        Ok(info)
     }
 
     /// Reads memory through ptrace's own rights, whatever the page's protection.
