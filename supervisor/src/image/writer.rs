@@ -439,8 +439,13 @@ impl Target {
         let name = path.file_name().ok_or_else(|| io::Error::from_raw_os_error(libc::EISDIR))?;
         let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let dir: OwnedFd = File::open(dir)?.into();
-        if path.is_dir() {
-            return Err(io::Error::from_raw_os_error(libc::EISDIR));
+        match std::fs::symlink_metadata(path).map(|meta| meta.file_type()) {
+            Ok(kind) if kind.is_dir() => return Err(io::Error::from_raw_os_error(libc::EISDIR)),
+            // rename(2) would put the image in the place of /dev/null
+            Ok(kind) if !kind.is_file() && !kind.is_symlink() => {
+                return Err(io::Error::other("there is something of that name that is no regular file"));
+            }
+            _ => {}
         }
         let mut nonce = [0; 8];
         getrandom::fill(&mut nonce).map_err(|e| io::Error::other(e.to_string()))?;

@@ -128,6 +128,8 @@ pub fn run(verb: &str) -> Result<(), Error> {
     let mut text = Vec::new();
     std::io::stdin().read_to_end(&mut text).map_err(|e| Error::Refused(format!("cannot read the request: {e}")))?;
     let malformed = |e: serde_json::Error| Error::Refused(format!("the request is malformed: {e}"));
+    // a write beyond the limit of file sizes then fails with EFBIG; by default it kills (setrlimit(2))
+    let _ = signal_hook::flag::register(libc::SIGXFSZ, std::sync::Arc::default());
     let outcome = match verb {
         "section" => {
             let request: SectionRequest = serde_json::from_slice(&text).map_err(malformed)?;
