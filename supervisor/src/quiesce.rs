@@ -27,6 +27,8 @@ pub enum Error {
     Stuck { pid: i32, comm: String, seconds: u64, state: char },
 }
 
+/// So many walks must find nobody new.
+const QUIET: u32 = 3;
 /// How often tasks are let go on because they were in a hook of the shim.
 const PASSES: u32 = 100;
 /// How long a task may stay in an uninterruptible wait before the checkpoint gives up.
@@ -70,6 +72,7 @@ fn stop_all(
     hooked: bool,
 ) -> Result<(), Error> {
     let mut passes = 0;
+    let mut quiet = 0;
     loop {
         let mut waiting = Vec::new();
         let mut grew = false;
@@ -94,7 +97,9 @@ fn stop_all(
         }
         wait_for(proc, waiting, stopped)?;
         // what leaves a hook may create tasks
-        if !grew {
+        quiet = if grew { 0 } else { quiet + 1 };
+        // a process whose parent ends is the child of neither for a walk that comes by just then
+        if quiet >= QUIET {
             if !hooked || !leave_hooks(proc, stopped)? {
                 return Ok(());
             }
@@ -111,7 +116,7 @@ fn leave_hooks(proc: &Proc, stopped: &mut HashMap<i32, Stopped>) -> Result<bool,
     let mut any = false;
     for tid in stopped.keys().copied().collect::<Vec<_>>() {
         let registers = stopped[&tid].registers()?;
-        if registers.in_syscall() || stopped[&tid].group_stop().is_some() {
+        if registers.interrupted() || stopped[&tid].group_stop().is_some() {
             continue;
         }
         let Ok(maps) = proc.maps(tid) else { continue };

@@ -116,7 +116,7 @@ pub fn leave_hooks(maps: &[Mapping], mut task: Stopped) -> crate::tracee::Result
     const ROUNDS: u32 = 2000;
     for _ in 0..ROUNDS {
         let registers = task.registers()?;
-        if registers.in_syscall() || !in_shim(maps, registers.rip) || task.group_stop().is_some() {
+        if registers.interrupted() || !in_shim(maps, registers.rip) || task.group_stop().is_some() {
             break;
         }
         let running = task.resume(0)?;

@@ -48,6 +48,13 @@ impl Registers {
         self.orig_rax as i64 >= 0
     }
 
+    /// Whether the task waits in a system call that has not come to a result.
+    pub fn interrupted(&self) -> bool {
+        let result = self.rax as i64;
+        let unfinished = matches!(result, ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND | ERESTART_RESTARTBLOCK);
+        self.in_syscall() && (unfinished || result == -i64::from(libc::EINTR))
+    }
+
     /// The registers as they must be in a *new* process, in which the kernel knows of no call to go on with: a call that
     /// would have been restarted is issued again.
     ///
