@@ -77,11 +77,16 @@ pub fn start(setup: &Setup, listener: OwnedFd) -> Result<Nascent, Refused> {
     };
     drop((theirs, listener));
     let mut pid = first.as_raw();
+    // Init may be ready before the go-between comes to tell who it is.
+    let (mut born, mut ready) = (setup.names != Names::Kernel, false);
     let outcome = loop {
+        if born && ready {
+            break Ok(());
+        }
         match receive::<Birth>(ours.as_fd()) {
             Ok(Some(incoming)) => match incoming.message {
-                Birth::Born(init) => pid = init,
-                Birth::Ready => break Ok(()),
+                Birth::Born(init) => (pid, born) = (init, true),
+                Birth::Ready => ready = true,
                 Birth::Failed(refused) => break Err(refused),
             },
             Ok(None) => break Err(Refused { doing: "waiting for its first word".into(), errno: libc::EPIPE }),
