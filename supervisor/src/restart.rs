@@ -172,6 +172,7 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     credentials::restore(&records.credentials, cx)?;
     attributes::restore_last(&records.attributes, cx)?;
     task::restore_last(&records.tasks, cx)?;
+    memory::lock_future(cx, &records.memory)?;
     task::restore_scheduling(&records.tasks, cx)?;
     timer::start(&records.timers, cx)?;
 

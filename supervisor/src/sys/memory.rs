@@ -49,9 +49,11 @@ pub const PAGE_IS_FILE: u64 = 1 << 2;
 pub const PAGE_IS_PRESENT: u64 = 1 << 3;
 pub const PAGE_IS_SWAPPED: u64 = 1 << 4;
 pub const PAGE_IS_PFNZERO: u64 = 1 << 5;
+/// Since Linux 6.15: a guard page of MADV_GUARD_INSTALL (madvise(2)).
+pub const PAGE_IS_GUARD: u64 = 1 << 8;
 
 #[repr(C)]
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct PmScanArg {
     size: u64,
     flags: u64,
@@ -70,6 +72,23 @@ struct PmScanArg {
 /// The PAGEMAP_SCAN ioctl (Linux 6.7, ioctl_pagemap_scan documentation of the kernel): the populated page ranges of
 /// `[start, end)` that are not the zero page, with their categories. `pagemap` is /proc/PID/pagemap.
 pub fn pagemap_scan(pagemap: BorrowedFd<'_>, start: u64, end: u64, out: &mut Vec<PageRegion>) -> io::Result<()> {
+    let wanted = PmScanArg {
+        category_inverted: PAGE_IS_PFNZERO,
+        category_mask: PAGE_IS_PFNZERO,
+        category_anyof_mask: PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+        return_mask: PAGE_IS_FILE | PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+        ..PmScanArg::default()
+    };
+    scan(pagemap, start, end, wanted, out)
+}
+
+/// The guard pages of `[start, end)`; an error (EINVAL) where the kernel cannot tell.
+pub fn pagemap_guards(pagemap: BorrowedFd<'_>, start: u64, end: u64, out: &mut Vec<PageRegion>) -> io::Result<()> {
+    let wanted = PmScanArg { category_mask: PAGE_IS_GUARD, return_mask: PAGE_IS_GUARD, ..PmScanArg::default() };
+    scan(pagemap, start, end, wanted, out)
+}
+
+fn scan(pagemap: BorrowedFd<'_>, start: u64, end: u64, wanted: PmScanArg, out: &mut Vec<PageRegion>) -> io::Result<()> {
     const PAGEMAP_SCAN: libc::c_ulong = 0xc060_6610;
     let mut regions = [PageRegion::default(); 512];
     let mut at = start;
@@ -80,11 +99,7 @@ pub fn pagemap_scan(pagemap: BorrowedFd<'_>, start: u64, end: u64, out: &mut Vec
             end,
             vec: regions.as_mut_ptr() as u64,
             vec_len: regions.len() as u64,
-            category_inverted: PAGE_IS_PFNZERO,
-            category_mask: PAGE_IS_PFNZERO,
-            category_anyof_mask: PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-            return_mask: PAGE_IS_FILE | PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-            ..PmScanArg::default()
+            ..wanted
         };
         // SAFETY: `arg` has the kernel's layout and `vec` points to `vec_len` live regions.
         let n = check(unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN, &mut arg) }.into())?;

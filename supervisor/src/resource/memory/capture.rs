@@ -3,7 +3,7 @@ use super::super::file_object::FileObject;
 use super::super::{Capture, CapturedProcess, Context, Error, Result, shim_names};
 use super::{AddressSpace, Backing, Layout, MappingRecord, PAGE, PageRun, Section, shared};
 use crate::proc::Mapping;
-use crate::sys::memory::{PAGE_IS_FILE, PageRegion, pagemap_scan};
+use crate::sys::memory::{PAGE_IS_FILE, PageRegion, pagemap_guards, pagemap_scan};
 use crate::sys::process::{Kcmp, kcmp};
 use crate::tracee::Call;
 use nix::fcntl::OFlag;
@@ -53,7 +53,7 @@ fn space(cx: &mut Capture, index: usize, objects: &mut shared::Objects) -> Resul
         }
         let backing = backing(cx, index, map, objects)?;
         let whole = backing == Backing::Anonymous && is_lost_file(map);
-        let stored = matches!(backing, Backing::Anonymous | Backing::File { .. }) && !map.shared;
+        let stored = matches!(backing, Backing::Anonymous | Backing::File { .. } | Backing::Shared(_)) && !map.shared;
         if stored {
             let regions = populated_in(&populated, map, whole);
             store(cx, index, map, &regions, &mut runs)?;
@@ -75,7 +75,28 @@ fn space(cx: &mut Capture, index: usize, objects: &mut shared::Objects) -> Resul
         });
     }
     let process = cx.processes[index].vpid;
-    Ok(AddressSpace { process, shared_with: None, layout, mappings, runs })
+    let (guards, lock_future) = (guards(cx, &cx.processes[index])?, lock_future(cx, &cx.processes[index])?);
+    Ok(AddressSpace { process, shared_with: None, guards, lock_future, layout, mappings, runs })
+}
+
+fn guards(cx: &Capture, process: &CapturedProcess) -> Result<Vec<(u64, u64)>> {
+    let doing = || format!("find the guard pages of {}", process.title());
+    let pagemap = cx.proc.open_file(&format!("{}/pagemap", process.handle), OFlag::O_RDONLY).doing(doing)?;
+    let mut regions = Vec::new();
+    match pagemap_guards(pagemap.as_fd(), 0, super::TASK_SIZE, &mut regions) {
+        Ok(()) => Ok(regions.iter().map(|region| (region.start, region.end)).collect()),
+        // before Linux 6.15 nobody can tell
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOTTY | libc::EINVAL)) => Ok(Vec::new()),
+        Err(source) => Err(Error::Io { what: doing(), source }),
+    }
+}
+
+/// Whether mappings to come are locked shows in what we have mapped ourselves.
+fn lock_future(cx: &Capture, process: &CapturedProcess) -> Result<Option<i32>> {
+    let Some(injector) = process.injector.as_ref().filter(|_| process.maps.iter().any(|map| map.has(b"lo"))) else { return Ok(None) };
+    let maps = cx.proc.maps(process.handle).doing(|| format!("read the mappings of {}", process.title()))?;
+    let ours = maps.iter().find(|map| map.start <= injector.range().start && injector.range().start < map.end);
+    Ok(ours.filter(|map| map.has(b"lo")).map(|map| libc::MCL_FUTURE | if map.has(b"lf") { libc::MCL_ONFAULT } else { 0 }))
 }
 
 fn layout(cx: &mut Capture, index: usize) -> Result<Layout> {
@@ -156,7 +177,7 @@ fn backing(cx: &mut Capture, index: usize, map: &Mapping, objects: &mut shared::
         }
     }
     // the name is gone or means another file now
-    if map.shared {
+    if map.shared || objects.is_reachable(cx, process.vpid, map) {
         return Ok(Backing::Shared(objects.add(process.vpid, map)));
     }
     Ok(Backing::Anonymous)
@@ -229,7 +250,7 @@ fn store(cx: &mut Capture, index: usize, map: &Mapping, ranges: &[(u64, u64)], r
     Ok(())
 }
 
-fn read_pages(cx: &Capture, process: &CapturedProcess, map: &Mapping, at: u64, buffer: &mut [u8]) -> Result<()> {
+pub(super) fn read_pages(cx: &Capture, process: &CapturedProcess, map: &Mapping, at: u64, buffer: &mut [u8]) -> Result<()> {
     if map.read && process.read(at, buffer).is_ok() {
         return Ok(());
     }

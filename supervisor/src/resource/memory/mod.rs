@@ -9,7 +9,7 @@ pub mod shared;
 mod vdso;
 
 pub use capture::capture;
-pub use restore::{attach_segments, build, take_over};
+pub use restore::{attach_segments, build, lock_future, take_over};
 
 use super::Vpid;
 use super::file_object::FileObject;
@@ -82,6 +82,10 @@ pub struct AddressSpace {
     pub process: Vpid,
     /// The memory is that of this process (CLONE_VM).
     pub shared_with: Option<Vpid>,
+    /// Guard pages (MADV_GUARD_INSTALL), as ranges.
+    pub guards: Vec<(u64, u64)>,
+    /// Mappings to come are locked: the flags of mlockall(2).
+    pub lock_future: Option<i32>,
     pub layout: Layout,
     pub mappings: Vec<MappingRecord>,
     pub runs: Vec<PageRun>,

@@ -118,6 +118,16 @@ fn map_all(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace,
     process.sequence("map the memory", &mut calls)
 }
 
+/// Has mappings to come locked, where that was so; what we map ourselves must be there by then.
+pub fn lock_future(cx: &mut Nascent, section: &Section) -> Result<()> {
+    for space in &section.spaces {
+        if let Some(flags) = space.lock_future {
+            cx.process_mut(space.process)?.call("lock mappings to come", libc::SYS_mlockall, [flags as u64])?;
+        }
+    }
+    Ok(())
+}
+
 /// Attaches System V segments (shmop(2)) where they were. Processes must exist, and the segments.
 pub fn attach_segments(cx: &mut Nascent, section: &Section) -> Result<()> {
     for space in &section.spaces {
@@ -267,6 +277,9 @@ fn protect(process: &mut NascentProcess, space: &AddressSpace) -> Result<()> {
         let task = &mut process.tasks[0].1;
         process.injector.batch(task, &mut calls).doing(|| format!("name a mapping of process {}", process.vpid))?;
     }
+    const MADV_GUARD_INSTALL: u64 = 102;
+    let guards = space.guards.iter().map(|(start, end)| Call::new(libc::SYS_madvise, [*start, end - start, MADV_GUARD_INSTALL]));
+    process.sequence("install guard pages", &mut guards.collect::<Vec<_>>())?;
     let mut seals: Vec<Call> = Vec::new();
     for map in space.mappings.iter().filter(|map| map.flags.iter().any(|flag| flag == "sl")) {
         const SYS_MSEAL: i64 = 462;

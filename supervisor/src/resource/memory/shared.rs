@@ -57,6 +57,13 @@ impl Objects {
         index as u32
     }
 
+    /// Whether a file without a name can be had, so that a private mapping of it need not become memory of its own.
+    pub fn is_reachable(&self, cx: &Capture, process: Vpid, map: &Mapping) -> bool {
+        let key = (map.device, map.inode);
+        let found = Found { key, label: map.label().to_string(), mapped: vec![(process, map.clone())] };
+        found.descriptor(cx).is_ok_and(|fd| fd.is_some())
+    }
+
     pub fn capture(self, cx: &mut Capture) -> Result<Vec<Object>> {
         self.found.into_iter().map(|found| found.capture(cx)).collect()
     }
@@ -97,13 +104,21 @@ impl Found {
             if let Ok(fd) = cx.proc.open_file(&path, nix::fcntl::OFlag::O_RDONLY) {
                 return Ok(Some(fd));
             }
+        }
+        // else a process of the pod may have it open
+        let Some((_, map)) = self.mapped.first() else { return Ok(None) };
+        for process in cx.processes.iter().filter(|process| !process.zombie) {
             for fd in cx.proc.numbers(&format!("{}/fd", process.handle)).unwrap_or_default() {
                 let Ok(link) = cx.proc.read_link(&format!("{}/fd/{fd}", process.handle)) else { continue };
-                if link != std::path::Path::new(&self.label) {
+                if !link.as_os_str().as_encoded_bytes().ends_with(b" (deleted)") {
                     continue;
                 }
                 let Ok(fd) = crate::sys::process::pidfd_getfd(process.pidfd.as_fd(), fd) else { continue };
-                if nix::sys::stat::fstat(&fd).is_ok_and(|stat| stat.st_ino == map.inode) {
+                let same = |stat: nix::sys::stat::FileStat| {
+                    let device = (nix::sys::stat::major(stat.st_dev) as u32, nix::sys::stat::minor(stat.st_dev) as u32);
+                    stat.st_ino == map.inode && device == map.device
+                };
+                if nix::sys::stat::fstat(&fd).is_ok_and(same) {
                     return Ok(Some(fd));
                 }
             }
@@ -156,9 +171,8 @@ fn read_through(cx: &mut Capture, vpid: Vpid, map: &Mapping, from: u64, to: u64,
             }
             let end = present[page..].iter().position(|p| p & 1 == 0).map_or(present.len(), |n| page + n).min(page + 256);
             let mut bytes = vec![0u8; (end - page) * PAGE as usize];
-            let title = cx.process(vpid).map(|p| (p.pid, p.title())).expect("found above");
-            crate::sys::memory::read(title.0, address + page as u64 * PAGE, &mut bytes)
-                .doing(|| format!("read the shared memory at {address:#x} of {}", title.1))?;
+            let process = cx.process(vpid).expect("found above");
+            super::capture::read_pages(cx, process, map, address + page as u64 * PAGE, &mut bytes)?;
             for (offset, stretch) in super::capture::filled(&bytes, false) {
                 let data = cx.writer.put(stretch)?;
                 runs.push((at + page as u64 * PAGE + offset, data));
