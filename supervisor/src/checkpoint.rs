@@ -46,7 +46,7 @@ pub fn run(request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> R
 
     progress(Progress { stage: "stopping".into(), done: 0, total: 0 });
     let stopped_at = Instant::now();
-    let stopped = quiesce(&proc, request.init_pid, request.record.names == Names::Shim).map_err(|source| Error::Quiesce { pod: pod.clone(), source })?;
+    let stopped = quiesce(&proc, request.init_pid).map_err(|source| Error::Quiesce { pod: pod.clone(), source })?;
     if stopped.is_empty() {
         return Err(Error::Empty { pod });
     }

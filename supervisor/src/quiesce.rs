@@ -2,7 +2,7 @@
 //!
 //! Tasks are seized and interrupted until the set of them stops growing: a stopped task creates no others, so when a pass over
 //! the descendants of the pod's init finds nobody new, the pod stands still. Nothing of ours runs inside the programs for this.
-use crate::proc::{Proc, gone};
+use crate::proc::{Proc, gone, parse_maps};
 use crate::resource::shim_names;
 use crate::tracee::{self, Running, Stopped};
 use std::collections::{HashMap, HashSet};
@@ -42,12 +42,12 @@ pub struct StoppedProcess {
     pub tasks: Vec<(i32, Option<Stopped>)>,
 }
 
-/// Stops every descendant of `init`, parents before children in the result. With `hooked`, no task is stopped in the middle of a hook of
-/// the shim, where it may hold ids of the host in its registers.
-pub fn quiesce(proc: &Proc, init: i32, hooked: bool) -> Result<Vec<StoppedProcess>, Error> {
+/// Stops every descendant of `init`, parents before children in the result. No task is stopped in the middle of a hook of the shim, where
+/// it may hold ids of the host in its registers, or have found out already who realizes the names.
+pub fn quiesce(proc: &Proc, init: i32) -> Result<Vec<StoppedProcess>, Error> {
     let mut stopped: HashMap<i32, Stopped> = HashMap::new();
     let mut ended: HashSet<i32> = HashSet::new();
-    let result = stop_all(proc, init, &mut stopped, &mut ended, hooked);
+    let result = stop_all(proc, init, &mut stopped, &mut ended);
     if let Err(error) = result {
         for (_, task) in stopped {
             let _ = task.detach();
@@ -64,13 +64,7 @@ pub fn quiesce(proc: &Proc, init: i32, hooked: bool) -> Result<Vec<StoppedProces
     Ok(processes)
 }
 
-fn stop_all(
-    proc: &Proc,
-    init: i32,
-    stopped: &mut HashMap<i32, Stopped>,
-    ended: &mut HashSet<i32>,
-    hooked: bool,
-) -> Result<(), Error> {
+fn stop_all(proc: &Proc, init: i32, stopped: &mut HashMap<i32, Stopped>, ended: &mut HashSet<i32>) -> Result<(), Error> {
     let mut passes = 0;
     let mut quiet = 0;
     loop {
@@ -100,7 +94,7 @@ fn stop_all(
         quiet = if grew { 0 } else { quiet + 1 };
         // a process whose parent ends is the child of neither for a walk that comes by just then
         if quiet >= QUIET {
-            if !hooked || !leave_hooks(proc, stopped)? {
+            if !leave_hooks(proc, stopped)? {
                 return Ok(());
             }
             passes += 1;
@@ -119,7 +113,9 @@ fn leave_hooks(proc: &Proc, stopped: &mut HashMap<i32, Stopped>) -> Result<bool,
         if registers.interrupted() || stopped[&tid].group_stop().is_some() {
             continue;
         }
-        let Ok(maps) = proc.maps(tid) else { continue };
+        // not smaps, which takes long for much memory
+        let maps = proc.read(&format!("{tid}/maps")).ok().and_then(|text| parse_maps(&text));
+        let Some(maps) = maps else { continue };
         if !shim_names::in_shim(&maps, registers.rip) {
             continue;
         }

@@ -11,7 +11,7 @@ use autopod_namespace::IpcKind;
 use super::{directories, exec, files, process, signal, spawn, sysv_ipc, terminal, time, users, uts, wait};
 use crate::cache;
 use crate::environment::Vector;
-use crate::init::pod;
+use crate::init::{in_pod, pod};
 use crate::procfs;
 use crate::sys::call::{RESTARTED, restarted, syscall as kernel};
 use crate::sys::errno::result;
@@ -143,7 +143,7 @@ pub unsafe extern "C-unwind" fn syscall(number: c_long) -> c_long {
 unsafe extern "C" fn before_clone(number: c_long, first: usize) {
     // SAFETY: the flags are the first argument of clone, and the first field of the structure of clone3.
     let flags = if number == libc::SYS_clone { first } else { unsafe { (first as *const u64).read() as usize } };
-    if pod().is_some() && flags & libc::CLONE_VM as usize != 0 && flags & libc::CLONE_THREAD as usize == 0 {
+    if in_pod() && flags & libc::CLONE_VM as usize != 0 && flags & libc::CLONE_THREAD as usize == 0 {
         cache::share_memory();
     }
 }
@@ -158,9 +158,14 @@ extern "C" fn failed(raw: isize) -> c_long {
 
 unsafe extern "C" fn named_call(number: c_long, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> c_long {
     let arguments = [a, b, c, d, e, f];
-    // SAFETY: the caller's.
-    let raw = unsafe { if pod().is_some() { named(number, arguments) } else { kernel(number, arguments) } };
-    result(raw) as c_long
+    loop {
+        // SAFETY: the caller's.
+        let raw = unsafe { if pod().is_some() { named(number, arguments) } else { kernel(number, arguments) } };
+        // the pod may be one of the other kind now
+        if raw != RESTARTED {
+            return result(raw) as c_long;
+        }
+    }
 }
 
 unsafe fn named(number: c_long, arguments: [usize; 6]) -> isize {
@@ -350,9 +355,7 @@ unsafe fn futex(mut arguments: [usize; 6]) -> isize {
     // SAFETY: the caller's.
     unsafe {
         let Some(table) = pod().filter(|_| absolute && operation & libc::FUTEX_CLOCK_REALTIME == 0 && !given.is_null()) else {
-            let done = kernel(libc::SYS_futex, arguments);
-            // the pod may be one of the shim's now
-            return if done == RESTARTED { futex(arguments) } else { done };
+            return kernel(libc::SYS_futex, arguments);
         };
         loop {
             let stamp = table.stamp();

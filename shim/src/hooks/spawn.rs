@@ -8,7 +8,7 @@ use libc::{c_int, c_void, pid_t};
 use autopod_namespace::{HostId, Reservation, Table, VirtualId};
 
 use crate::cache;
-use crate::init::pod;
+use crate::init::{in_pod, pod};
 use crate::sys::call::syscall;
 use crate::sys::errno::{fail, result};
 use crate::sys::next::next;
@@ -126,7 +126,12 @@ struct Prepared {
 
 extern "C" fn vfork_prepare() -> Prepared {
     let words = tls::get();
-    let Some(table) = pod() else { return Prepared { id: 0, stamp: 0 } };
+    let Some(table) = pod() else {
+        if in_pod() {
+            words.shares.set(words.shares.get() + 1);
+        }
+        return Prepared { id: 0, stamp: 0 };
+    };
     cache::pid();
     let Some(reservation) = cache::reserve(table) else {
         return Prepared { id: fail(libc::EAGAIN).into(), stamp: 0 };
@@ -149,9 +154,11 @@ extern "C" fn vfork_child(id: i64) {
 }
 
 extern "C" fn vfork_parent(child: isize, id: i64, stamp: u64) -> i32 {
-    let (Some(table), Some(id)) = (pod(), VirtualId::new(id as i32)) else { return result(child) as i32 };
     let words = tls::get();
-    words.shares.set(words.shares.get() - 1);
+    if in_pod() {
+        words.shares.set(words.shares.get() - 1);
+    }
+    let (Some(table), Some(id)) = (pod(), VirtualId::new(id as i32)) else { return result(child) as i32 };
     let reservation = Reservation::of(id);
     if child < 0 {
         table.release(reservation);
@@ -195,20 +202,20 @@ pub unsafe extern "C-unwind" fn clone(
     child_tid: *mut pid_t,
 ) -> c_int {
     let real = next!("clone", fn(Option<Start>, *mut c_void, c_int, *mut c_void, *mut pid_t, *mut c_void, *mut pid_t) -> c_int);
+    let thread = flags & libc::CLONE_THREAD != 0;
+    if !thread && flags & libc::CLONE_VM != 0 && in_pod() {
+        cache::share_memory();
+    }
     let (Some(table), Some(function), false) = (pod(), start, stack.is_null()) else {
         // SAFETY: the caller's.
         return unsafe { real(start, stack, flags, argument, parent_tid, area, child_tid) };
     };
-    let thread = flags & libc::CLONE_THREAD != 0;
     let mut id = 0;
     if !thread {
         cache::pid();
         let Some(reservation) = cache::reserve(table) else { return fail(libc::EAGAIN) };
         tls::get().reserved.set(0);
         id = reservation.id().raw();
-        if flags & libc::CLONE_VM != 0 {
-            cache::share_memory();
-        }
     }
     let stamp = table.stamp();
     // SAFETY: the caller's stack grows down from `stack`; libc's clone keeps below what it is given.

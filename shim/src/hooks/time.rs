@@ -6,7 +6,7 @@ use libc::{c_int, clockid_t, itimerspec, pid_t, pthread_cond_t, pthread_mutex_t,
 
 use autopod_namespace::{Clock, PathText, Table};
 
-use crate::init::pod;
+use crate::init::{in_pod, pod};
 use crate::sys::call::{RESTARTED, call, cancellable};
 use crate::sys::errno::fail;
 use crate::sys::next::next;
@@ -83,7 +83,14 @@ pub unsafe extern "C-unwind" fn clock_nanosleep(clock: clockid_t, flags: c_int, 
     let absolute = flags & libc::TIMER_ABSTIME != 0;
     // SAFETY: the caller's.
     unsafe {
-        let (Some(table), false) = (pod(), time.is_null()) else { return real(clock, flags, time, rest) };
+        let (Some(table), false) = (pod(), time.is_null()) else {
+            if absolute && !time.is_null() && in_pod() {
+                // a restart under the shim's names moves the deadline in this copy, not in the program's
+                let own = *time;
+                return real(clock, flags, &own, rest);
+            }
+            return real(clock, flags, time, rest);
+        };
         if clock < 0 {
             return match translate::clock(table, clock, translate::task) {
                 Ok(clock) => real(clock, flags, time, rest),
@@ -124,8 +131,9 @@ macro_rules! until {
             unsafe {
                 let host;
                 let mut $time = $time;
-                if let Some(table) = pod().filter(|_| !$time.is_null()) {
-                    host = to_host(*$time, offset(table, $clock));
+                // a copy also where the kernel keeps the pod's clock: a restart the other way moves it
+                if !$time.is_null() && in_pod() {
+                    host = pod().map_or(*$time, |table| to_host(*$time, offset(table, $clock)));
                     $time = &raw const host;
                 }
                 next!($text, fn($($type),*) -> c_int)($($argument),*)

@@ -1,7 +1,8 @@
 //! Init's and the supervisor's part in the namespace table of a pod under `--names shim`. Init gives virtual ids to the
 //! programs it starts and takes them back from whatever it reaps; all other entries are the shim's.
 use super::init::Setup;
-use autopod_namespace::{Clock, HostId, Settings, Table, Unreachable, VirtualId};
+use crate::sys::ipc;
+use autopod_namespace::{Clock, HostId, IpcKind, Settings, Table, Unreachable, VirtualId};
 use nix::errno::Errno;
 use std::ffi::CString;
 use std::io;
@@ -70,6 +71,33 @@ impl NamesTable {
     /// The process's virtual id.
     pub fn virtual_of(&self, pid: i32) -> Option<i32> {
         self.0.virtual_of(HostId::new(pid)?).map(VirtualId::raw)
+    }
+
+    /// Removes from the host what System V and POSIX objects the pod has: they end with it, as those of an ipc namespace do.
+    pub fn remove_objects(&self) {
+        for kind in [IpcKind::Shm, IpcKind::Sem, IpcKind::Msg] {
+            for object in self.0.ipcs(kind) {
+                let host = object.host.0;
+                // some may be gone by now
+                let _ = match kind {
+                    IpcKind::Shm => ipc::shm_command(host, libc::IPC_RMID),
+                    IpcKind::Sem => ipc::sem_remove(host),
+                    IpcKind::Msg => ipc::msg_remove(host),
+                };
+            }
+        }
+        let prefix = self.0.posix_prefix();
+        let is_ours = |name: &[u8]| name.strip_prefix(b"sem.").unwrap_or(name).starts_with(prefix.as_bytes());
+        for entry in std::fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+            if is_ours(entry.file_name().as_bytes()) {
+                let _ = std::fs::remove_file(entry.path()).or_else(|_| std::fs::remove_dir_all(entry.path()));
+            }
+        }
+        for name in ipc::mq_names().unwrap_or_default() {
+            if is_ours(name.as_bytes()) {
+                let _ = CString::new(name).map(|name| ipc::mq_unlink(&name));
+            }
+        }
     }
 
     /// Notes that the process was reaped, and tells which it was.

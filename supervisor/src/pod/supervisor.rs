@@ -6,6 +6,7 @@ use super::control::{Answer, Request};
 use super::engine::Line;
 use super::engine_run::{self, EngineRun, Task};
 use super::init_client::InitClient;
+use super::names_table::NamesTable;
 use super::namespaces::ClockOffsets;
 use super::paths::{Paths, Roots};
 use super::record::{Names, NamesChoice, PodRecord};
@@ -379,6 +380,10 @@ impl Supervisor {
     /// After the end of init.
     fn init_gone(&mut self) {
         self.end_orphans();
+        // Under kernel names there is no table, or one that names nothing.
+        if let Ok(table) = NamesTable::open(&self.paths.table()) {
+            table.remove_objects();
+        }
         // Whoever comes now starts another supervisor as easily.
         self.idle = Duration::ZERO;
         self.clear_runtime();

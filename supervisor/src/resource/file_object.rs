@@ -144,7 +144,7 @@ impl FileObject {
     /// Whether a restart will find the file here, to be opened with these flags; it is not opened.
     pub fn check(&self, flags: i32) -> Result<()> {
         let (Place::Named { path, identity } | Place::Linked { path, identity, .. }) = &self.place else { return Ok(()) };
-        if appends_only(flags) && identity.is_regular() {
+        if (appends_only(flags) && identity.is_regular()) || super::posix_shm::makes(path) {
             return Ok(());
         }
         let found = lstat(path).doing(|| format!("find the file {}", path.display()))?;
@@ -156,11 +156,13 @@ impl FileObject {
         match &self.place {
             Place::Named { path, identity } if appends_only(flags) && identity.is_regular() => open_log(path, identity, flags),
             Place::Named { path, identity } => {
+                let path = &super::posix_shm::place(cx, path)?;
                 let fd = open_path(path, flags)?;
                 identity.check(path, &fstat(&fd).doing(|| format!("stat {}", path.display()))?)?;
                 Ok(fd)
             }
             Place::Linked { path, gone, identity } => {
+                let path = &super::posix_shm::place(cx, path)?;
                 // under its old name, so that /proc shows that one again
                 let renamed = nix::unistd::linkat(nix::fcntl::AT_FDCWD, path, nix::fcntl::AT_FDCWD, gone, LinkatFlags::empty());
                 let fd = open_path(if renamed.is_ok() { gone } else { path }, flags);

@@ -4,11 +4,12 @@
 //! the same order. Whom it notifies can be read, but not with what value: the notification is made to happen, its signal taken
 //! from the queue of the stopped process, and the registration renewed.
 use super::descriptor::{InFlight, Seen};
-use super::{Capture, Context, Error, Nascent, Result, Vpid, file_object};
+use super::{Capture, Context, Error, Nascent, Result, Vpid, file_object, sysv};
 use crate::image::RunRef;
 use crate::proc::c_string;
 use crate::sys::ipc::{self, QueueAttributes};
 use crate::tracee::Call;
+use autopod_namespace::Table;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{Gid, Uid, fchown};
@@ -69,29 +70,26 @@ pub(super) fn recognise(seen: &Seen) -> bool {
         && nix::sys::statfs::fstatfs(&seen.fd).is_ok_and(|fs| fs.filesystem_type().0 == MQUEUE_MAGIC)
 }
 
-/// Records the queues that have a name. Under the shim's names the pod has none of its own kind: they are recorded when a
+/// Records the queues that have a name. Under the shim's names, without the privilege to list the host's, these are recorded when a
 /// descriptor of the pod is on them.
 pub fn capture_named(cx: &mut Capture) -> Result<()> {
-    if !cx.kernel_names {
-        return Ok(());
-    }
     let Ok(mount) = ipc::mq_mount() else { return Ok(()) };
-    let doing = || "list the message queues".to_string();
-    let mut directory = nix::dir::Dir::openat(&mount, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty()).doing(doing)?;
-    let mut names = Vec::new();
-    for entry in directory.iter() {
-        let name = entry.doing(doing)?.file_name().to_string_lossy().into_owned();
-        if name != "." && name != ".." {
-            names.push(name);
-        }
-    }
-    names.sort();
-    for name in names {
+    for host in ipc::mq_names().doing(|| "list the message queues".to_string())? {
+        let Some(name) = own_name(cx, &host)? else { continue };
         let doing = || format!("open the message queue /{name}");
-        let fd = openat(&mount, name.as_str(), OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()).doing(doing)?;
+        let fd = openat(&mount, host.as_str(), OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()).doing(doing)?;
         queue(cx, fd, Some(name))?;
     }
     Ok(())
+}
+
+/// The pod's name for a queue, if it is one of the pod's.
+fn own_name(cx: &mut Capture, host: &str) -> Result<Option<String>> {
+    let table = sysv::table(cx.kernel_names, &cx.pod_name, &mut cx.stash)?;
+    Ok(match table {
+        Some(table) => table.virtual_posix_name(host.as_bytes()).map(|name| String::from_utf8_lossy(name).into_owned()),
+        None => Some(host.into()),
+    })
 }
 
 pub(super) fn capture(seen: &Seen, cx: &mut Capture, _: &mut InFlight<'_>) -> Result<Record> {
@@ -101,7 +99,14 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture, _: &mut InFlight<'_>) -> Re
         Some(queue) => queue,
         None => {
             let label = seen.label();
-            let name = label.strip_prefix('/').filter(|_| !label.ends_with(" (deleted)")).map(str::to_string);
+            let name = match label.strip_prefix('/').filter(|_| !label.ends_with(" (deleted)")) {
+                Some(host) => Some(own_name(cx, host)?.ok_or_else(|| Error::Refused {
+                    object: seen.title(),
+                    reason: "the message queue is not one of the pod's".into(),
+                    way_out: "let the program close it first".into(),
+                })?),
+                None => None,
+            };
             let path = file_object::own_fd(seen.fd.as_fd());
             let fd = cx.proc.open_file(&path, OFlag::O_RDWR).doing(|| format!("open {} for reading", seen.title()))?;
             queue(cx, fd, name)?
@@ -231,18 +236,24 @@ fn sigevent(notify: &Notify) -> [u8; 64] {
 /// Makes the queues, full as they were. To be called before descriptors are opened.
 pub fn restore(cx: &mut Nascent) -> Result<()> {
     let queues: Vec<Queue> = cx.section(SECTION)?;
+    let table = sysv::table(cx.kernel_names, &cx.pod_name, &mut cx.stash)?;
     let mut held = Vec::new();
     for (index, queue) in queues.iter().enumerate() {
-        held.push(make(cx, index, queue)?);
+        held.push(make(cx, table, index, queue)?);
     }
     cx.stash.insert(HELD.into(), Box::new(held));
     Ok(())
 }
 
-fn make(cx: &Nascent, index: usize, queue: &Queue) -> Result<OwnedFd> {
+fn make(cx: &Nascent, table: Option<Table>, index: usize, queue: &Queue) -> Result<OwnedFd> {
     let name = queue.name.clone().unwrap_or_else(|| format!("autopod-unlinked-{}-{index}", cx.pod_name));
     let doing = || format!("make the message queue /{name}");
-    let c_name = c_string(name.as_bytes()).doing(doing)?;
+    let host = match table {
+        Some(table) => table.host_posix_name(name.as_bytes()).map(|host| host.as_bytes().to_vec()),
+        None => Some(name.as_bytes().to_vec()),
+    };
+    let host = host.ok_or_else(|| Error::NotHere(format!("the name of the message queue /{name} is too long here")))?;
+    let c_name = c_string(&host).doing(doing)?;
     let attributes = QueueAttributes::new(queue.max_messages, queue.message_size);
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
     let made = ipc::mq_open(&c_name, flags, 0o600, Some(&attributes)).or_else(|error| {

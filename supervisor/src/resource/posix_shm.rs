@@ -54,6 +54,27 @@ fn host_name(table: Option<Table>, name: &Path) -> Option<PathBuf> {
     Some(OsStr::from_bytes(&[before, host.as_bytes()].concat()).into())
 }
 
+/// Where a file of the image is now: in [`DIRECTORY`] it has the name that goes with who realizes the names.
+pub(super) fn place(cx: &mut Nascent, path: &Path) -> Result<PathBuf> {
+    /// `autopod-`, 16 digits, `-` (`Table::posix_prefix`).
+    const PREFIX_LEN: usize = 25;
+    let name = path.file_name().filter(|_| path.parent() == Some(Path::new(DIRECTORY)));
+    let Some(name) = name else { return Ok(path.into()) };
+    let (before, bare) = name.as_bytes().strip_prefix(SEMAPHORE).map_or((&b""[..], name.as_bytes()), |bare| (SEMAPHORE, bare));
+    let prefixed = bare.starts_with(b"autopod-") && bare.get(PREFIX_LEN - 1) == Some(&b'-');
+    let own = if prefixed { &bare[PREFIX_LEN..] } else { bare };
+    let own = PathBuf::from(OsStr::from_bytes(&[before, own].concat()));
+    let table = sysv::table(cx.kernel_names, &cx.pod_name, &mut cx.stash)?;
+    let here = host_name(table, &own).map(|host| Path::new(DIRECTORY).join(host));
+    // a program without the shim may have made it under its plain name
+    Ok(here.filter(|here| here.symlink_metadata().is_ok()).unwrap_or_else(|| path.into()))
+}
+
+/// Whether a file will be there only when [`restore`] has made it.
+pub(super) fn makes(path: &Path) -> bool {
+    path.starts_with(DIRECTORY)
+}
+
 /// The pod's name for one of the host's, if it is one of the pod's.
 fn virtual_name(table: Option<Table>, name: &Path) -> Option<PathBuf> {
     let Some(table) = table else { return Some(name.into()) };

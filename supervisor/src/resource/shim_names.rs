@@ -27,6 +27,7 @@ pub struct Section {
     pub next_id: u32,
     /// The pod's clock was the host's plus this, in nanoseconds.
     pub monotonic_offset: i64,
+    pub boottime_offset: i64,
 }
 
 const SECTION: &str = "shim_names";
@@ -50,12 +51,15 @@ pub fn name(table: Table, host: i32) -> Vpid {
 /// Notes what else has a name, and refuses programs that were injected by hand: they are no descendants of the pod's init.
 pub fn capture(cx: &mut Capture) -> Result<()> {
     let Some(table) = table(cx)? else { return Ok(()) };
+    // the supervisor and the engine map the table as well, and may have the id of a task that is gone
+    let ours = [crate::sys::process::own_pid(), nix::unistd::getppid().as_raw()];
     for ids in table.pairs() {
         let host = ids.host.raw();
         if cx.virtual_ids.contains_key(&host) {
             continue;
         }
-        if cx.proc.maps(host).is_ok_and(|maps| maps.iter().any(|map| is_table(table, map))) {
+        let lives = !ids.reaped && !ours.contains(&host);
+        if lives && cx.proc.maps(host).is_ok_and(|maps| maps.iter().any(|map| is_table(table, map))) {
             return Err(Error::Refused {
                 object: format!("process {} ({host} of the host)", ids.virtual_id.raw()),
                 reason: "it joined the pod by LD_PRELOAD, and is no descendant of the pod's init".into(),
@@ -64,7 +68,8 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         }
         cx.virtual_ids.insert(host, ids.virtual_id.raw() as Vpid);
     }
-    let section = Section { next_id: table.next_id(), monotonic_offset: table.clock_offset(Clock::Monotonic) };
+    let (monotonic_offset, boottime_offset) = (table.clock_offset(Clock::Monotonic), table.clock_offset(Clock::Boottime));
+    let section = Section { next_id: table.next_id(), monotonic_offset, boottime_offset };
     cx.section(SECTION, &section)
 }
 
@@ -73,17 +78,19 @@ pub fn is_table(table: Table, map: &Mapping) -> bool {
     map.shared && map.len() == FILE_SIZE as u64 && map.label().trim_end_matches(" (deleted)") == table.path().as_str()
 }
 
-/// Whether an instruction belongs to the shim.
+/// Whether an instruction belongs to the shim, or to the vdso of a program with the shim, which calls it from a hook.
 pub fn in_shim(maps: &[Mapping], rip: u64) -> bool {
+    let is_shim = |map: &Mapping| map.label().ends_with("/libautopod_shim.so");
     let at = maps.partition_point(|map| map.end <= rip);
-    maps.get(at).is_some_and(|map| map.start <= rip && map.execute && map.label().ends_with("/libautopod_shim.so"))
+    let Some(map) = maps.get(at).filter(|map| map.start <= rip && map.execute) else { return false };
+    is_shim(map) || (map.label() == "[vdso]" && maps.iter().any(is_shim))
 }
 
-/// The registers of a task as a new process must have them (`hooked`: its names are the shim's): a hook of the shim repeats its call itself, since the arguments that it gave to
+/// The registers of a task as a new process must have them: a hook of the shim repeats its call itself, since the arguments that it gave to
 /// the kernel are names of the host.
-pub fn rewound(hooked: bool, maps: &[Mapping], registers: &Registers) -> Registers {
+pub fn rewound(maps: &[Mapping], registers: &Registers) -> Registers {
     let mut rewound = registers.rewound();
-    if rewound.rip != registers.rip && repeats(registers, hooked) && in_shim(maps, registers.rip) {
+    if rewound.rip != registers.rip && repeats(registers) && in_shim(maps, registers.rip) {
         const ERESTARTSYS: i64 = -512;
         rewound.rip = registers.rip;
         rewound.rax = ERESTARTSYS as u64;
@@ -92,11 +99,11 @@ pub fn rewound(hooked: bool, maps: &[Mapping], registers: &Registers) -> Registe
 }
 
 /// Whether a call, if a hook of the shim makes it, is one that the hook repeats (RESTARTED in its `call.rs`).
-fn repeats(registers: &Registers, hooked: bool) -> bool {
+fn repeats(registers: &Registers) -> bool {
     match registers.orig_rax as i64 {
         libc::SYS_wait4 | libc::SYS_waitid | libc::SYS_semop | libc::SYS_semtimedop | libc::SYS_msgsnd | libc::SYS_msgrcv => true,
-        libc::SYS_clock_nanosleep => hooked && registers.rsi == libc::TIMER_ABSTIME as u64,
-        libc::SYS_futex => hooked && waits_until(registers),
+        libc::SYS_clock_nanosleep => registers.rsi == libc::TIMER_ABSTIME as u64,
+        libc::SYS_futex => waits_until(registers),
         _ => false,
     }
 }
@@ -324,9 +331,11 @@ pub fn correct_memory(cx: &mut Nascent, processes: &[ProcessRecord], tasks: &[Ta
         (false, false) => arm(cx, tasks, memory)?,
         _ => {}
     }
-    let now = sysv::table(cx.kernel_names, &cx.pod_name, &mut cx.stash)?.map_or(0, |table| table.clock_offset(Clock::Monotonic));
+    let table = sysv::table(cx.kernel_names, &cx.pod_name, &mut cx.stash)?;
+    let now = |clock| table.map_or(0, |table| table.clock_offset(clock));
+    let (monotonic, boottime) = (now(Clock::Monotonic), now(Clock::Boottime));
     for task in tasks {
-        correct_timeout(cx, task, section.monotonic_offset - now)?;
+        correct_timeout(cx, task, section.monotonic_offset - monotonic, section.boottime_offset - boottime)?;
     }
     if renamed.is_empty() {
         return Ok(());
@@ -355,14 +364,18 @@ pub fn correct_memory(cx: &mut Nascent, processes: &[ProcessRecord], tasks: &[Ta
     Ok(())
 }
 
-/// Absolute times on the monotonic clock, in calls that were interrupted and are issued again as they were: for the kernel they are times of the
+/// Absolute times on the pod's clocks, in calls that were interrupted and are issued again as they were: for the kernel they are times of the
 /// host under the shim, of the pod under names of the kernel's.
-fn correct_timeout(cx: &mut Nascent, task: &TaskRecord, shift: i64) -> Result<()> {
+fn correct_timeout(cx: &mut Nascent, task: &TaskRecord, monotonic: i64, boottime: i64) -> Result<()> {
     let regs = &task.registers;
-    let at = match regs.rax as i64 {
-        libc::SYS_futex if waits_until(regs) => regs.r10,
-        libc::SYS_clock_nanosleep if regs.rsi == libc::TIMER_ABSTIME as u64 && regs.rdi == libc::CLOCK_MONOTONIC as u64 => regs.rdx,
-        _ => 0,
+    let (at, shift) = match regs.rax as i64 {
+        libc::SYS_futex if waits_until(regs) => (regs.r10, monotonic),
+        libc::SYS_clock_nanosleep if regs.rsi == libc::TIMER_ABSTIME as u64 => match regs.rdi as i32 {
+            libc::CLOCK_MONOTONIC => (regs.rdx, monotonic),
+            libc::CLOCK_BOOTTIME | libc::CLOCK_BOOTTIME_ALARM => (regs.rdx, boottime),
+            _ => (0, 0),
+        },
+        _ => (0, 0),
     };
     if shift == 0 || at == 0 {
         return Ok(());
@@ -435,7 +448,7 @@ fn correct_locker(cx: &mut Nascent, task: &TaskRecord, renamed: &HashMap<u32, u3
 fn correct_locks(pid: i32, start: u64, end: u64, renamed: &HashMap<u32, u32>) -> Result<()> {
     const PIECE: u64 = 1 << 20;
     /// Before and after a word, what [`lock_at`] looks at.
-    const AROUND: u64 = 32;
+    const AROUND: u64 = 64;
     let (lowest, highest) = (*renamed.keys().min().unwrap_or(&0), *renamed.keys().max().unwrap_or(&0));
     let mut at = start;
     let mut buffer = Vec::new();
@@ -464,22 +477,40 @@ fn correct_locks(pid: i32, start: u64, end: u64, renamed: &HashMap<u32, u32>) ->
     Ok(())
 }
 
-/// Whether the word at `index` is the owner in a lock; what to write, as (offset in words, value).
+/// Whether the word at `index` is the owner in a lock of the GNU C library; what to write, as (offset in words, value). Every word of the
+/// structure has to be as in a held lock, so that other numbers are not taken for one.
 fn lock_at(words: &[u32], index: usize, then: u32, now: u32) -> Vec<(i64, u32)> {
     const TID_MASK: u32 = 0x3fff_ffff;
-    let word = |offset: i64| index.checked_add_signed(offset as isize).and_then(|at| words.get(at)).copied();
-    // struct __pthread_mutex_s: lock, count, owner, nusers, kind
-    if let (Some(lock), Some(count), Some(users), Some(kind)) = (word(-2), word(-1), word(1), word(2)) {
-        let names_owner = lock & TID_MASK == then;
-        let held = matches!(lock, 1 | 2) || names_owner;
-        if held && count < 1 << 20 && (1..1 << 20).contains(&users) && kind & !0x3ff == 0 {
-            let lock = names_owner.then_some((-2, lock & !TID_MASK | now));
-            return lock.into_iter().chain([(0, now)]).collect();
+    const USERS: u32 = 1 << 15;
+    // struct __pthread_mutex_s: lock, count, owner, nusers, kind, spins and elision, two pointers of a list
+    if let Some(&[lock, count, _, users, kind, spins, ref list @ ..]) = index.checked_sub(2).and_then(|at| words.get(at..at + 10)) {
+        const RECURSIVE: u32 = 1;
+        const ERROR_CHECK: u32 = 2;
+        const KIND: u32 = 3;
+        const ROBUST: u32 = 16;
+        const INHERIT: u32 = 32;
+        const PROTECT: u32 = 64;
+        const SHARED: u32 = 128;
+        let known = kind & !(KIND | ROBUST | INHERIT | PROTECT | SHARED) == 0;
+        let listed = list != [0; 4];
+        let by_kernel = kind & (ROBUST | INHERIT) != 0;
+        let counted = if by_kernel || kind & KIND == RECURSIVE { (1..1 << 20).contains(&count) } else { count == 0 };
+        let plausible = known && counted && (1..USERS).contains(&users) && spins == 0;
+        if plausible && by_kernel && lock & TID_MASK == then && (kind & ROBUST != 0) == listed {
+            return vec![(-2, lock & !TID_MASK | now), (0, now)];
+        }
+        // a ceiling is in the upper bits of the lock; owners of other kinds are not looked at
+        let held = matches!(lock, 1 | 2) || (kind & PROTECT != 0 && matches!(lock & 0x7_ffff, 1 | 2));
+        if plausible && !by_kernel && !listed && held && matches!(kind & KIND, RECURSIVE | ERROR_CHECK) {
+            return vec![(0, now)];
         }
     }
-    // struct __pthread_rwlock_arch_t: readers, writers, two futexes, padding, cur_writer, shared
-    if let (Some(readers), Some(pad), Some(pad_too), Some(shared)) = (word(-6), word(-2), word(-1), word(1)) {
-        if readers & 3 == 3 && pad == 0 && pad_too == 0 && shared <= 1 {
+    // struct __pthread_rwlock_arch_t: readers, writers, two futexes, padding, cur_writer, shared, elision and padding, flags
+    if let Some(&[readers, writers, phase, futex, 0, 0, _, shared, 0, 0, 0, 0, flags, _]) =
+        index.checked_sub(6).and_then(|at| words.get(at..at + 14))
+    {
+        let waiting = writers & !(1 << 31);
+        if readers & 3 == 3 && readers >> 3 < USERS && waiting < USERS && phase <= 3 && futex <= 3 && shared <= 1 && flags <= 2 {
             return vec![(0, now)];
         }
     }
@@ -492,11 +523,22 @@ mod tests {
 
     #[test]
     fn owners_are_told_from_other_numbers() {
-        assert_eq!(lock_at(&[1, 0, 77, 1, 0, 0], 2, 77, 99), [(0, 99)]);
-        assert_eq!(lock_at(&[77 | 1 << 31, 0, 77, 1, 16, 0], 2, 77, 99), [(-2, 99 | 1 << 31), (0, 99)]);
-        assert_eq!(lock_at(&[0, 0, 77, 1, 0, 0], 2, 77, 99), []);
-        assert_eq!(lock_at(&[1, 0, 77, 0, 0, 0], 2, 77, 99), []);
-        assert_eq!(lock_at(&[11, 0, 0, 2, 0, 0, 77, 0], 6, 77, 99), [(0, 99)]);
+        // recursive, error checking, shared between processes
+        assert_eq!(lock_at(&[1, 1, 77, 1, 1, 0, 0, 0, 0, 0], 2, 77, 99), [(0, 99)]);
+        assert_eq!(lock_at(&[2, 0, 77, 3, 2, 0, 0, 0, 0, 0], 2, 77, 99), [(0, 99)]);
+        assert_eq!(lock_at(&[2, 0, 77, 3, 130, 0, 0, 0, 0, 0], 2, 77, 99), [(0, 99)]);
+        // robust, and priority inheriting
+        assert_eq!(lock_at(&[77 | 1 << 31, 1, 77, 1, 16, 0, 8, 1, 9, 1], 2, 77, 99), [(-2, 99 | 1 << 31), (0, 99)]);
+        assert_eq!(lock_at(&[77, 1, 77, 1, 32, 0, 0, 0, 0, 0], 2, 77, 99), [(-2, 99), (0, 99)]);
+        // free; nobody's; of a kind whose owner is not looked at
+        assert_eq!(lock_at(&[0, 1, 77, 1, 1, 0, 0, 0, 0, 0], 2, 77, 99), []);
+        assert_eq!(lock_at(&[1, 1, 77, 0, 1, 0, 0, 0, 0, 0], 2, 77, 99), []);
+        assert_eq!(lock_at(&[1, 0, 77, 1, 0, 0, 0, 0, 0, 0], 2, 77, 99), []);
+        // a read-write lock held for writing
+        assert_eq!(lock_at(&[11, 0, 1, 2, 0, 0, 77, 0, 0, 0, 0, 0, 0, 0], 6, 77, 99), [(0, 99)]);
+        // numbers in a row
+        assert_eq!(lock_at(&[3, 1, 3, 3, 3, 3, 3, 3, 0, 0], 2, 3, 99), []);
+        assert_eq!(lock_at(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 2, 3, 99), []);
         assert_eq!(lock_at(&[77], 0, 77, 99), []);
     }
 }

@@ -46,7 +46,7 @@ const PR_GET_TSC: u64 = 25;
 
 pub fn capture(cx: &mut Capture) -> Result<()> {
     let mut records = Vec::new();
-    let (proc, hooked) = (&cx.proc, !cx.kernel_names);
+    let proc = &cx.proc;
     for process in cx.processes.iter_mut().filter(|process| !process.zombie) {
         let (pid, vpid) = (process.pid, process.vpid);
         let title = process.title();
@@ -54,7 +54,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         for task in process.tasks.iter_mut().filter(|task| task.stopped.is_some()) {
             let what = || format!("read the state of task {} of {title}", task.vtid);
             let name = proc.comm(pid, task.tid).doing(what)?;
-            records.push(capture_task(&injector, task, vpid, name, &title, &process.maps, hooked)?);
+            records.push(capture_task(&injector, task, vpid, name, &title, &process.maps)?);
         }
     }
     cx.section("tasks", &records)
@@ -67,7 +67,6 @@ fn capture_task(
     name: Vec<u8>,
     title: &str,
     maps: &[Mapping],
-    hooked: bool,
 ) -> Result<TaskRecord> {
     let (tid, vtid) = (task.tid, task.vtid);
     let what = || format!("read the state of task {vtid} of {title}");
@@ -101,7 +100,7 @@ fn capture_task(
     Ok(TaskRecord {
         task: vtid,
         process,
-        registers: super::shim_names::rewound(hooked, maps, &registers),
+        registers: super::shim_names::rewound(maps, &registers),
         xstate,
         signal_mask: task.signal_mask,
         alternate_stack: (word(0), half(8), word(16)),

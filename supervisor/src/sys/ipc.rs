@@ -230,6 +230,22 @@ pub fn mq_send(queue: BorrowedFd<'_>, data: &[u8], priority: u32) -> io::Result<
     check(n).map(drop)
 }
 
+/// The names of all message queues of the ipc namespace, without the slash.
+pub fn mq_names() -> io::Result<Vec<String>> {
+    let mount = mq_mount()?;
+    let flags = nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_DIRECTORY;
+    let mut directory = nix::dir::Dir::openat(&mount, ".", flags, nix::sys::stat::Mode::empty())?;
+    let mut names = Vec::new();
+    for entry in directory.iter() {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name != "." && name != ".." {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// A mount of the message queues of this ipc namespace that is attached nowhere (fsmount(2)).
 pub fn mq_mount() -> io::Result<OwnedFd> {
     const FSCONFIG_CMD_CREATE: i32 = 6;
