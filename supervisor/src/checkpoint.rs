@@ -8,7 +8,7 @@ use crate::proc::Proc;
 use crate::quiesce::{self, StoppedProcess, quiesce};
 use crate::resource::capture::OutsideConnections;
 use crate::resource::{self, Capture, CapturedProcess, CapturedTask, Context, Vpid, aio, attributes, credentials, descriptor, keyring, lock, nested};
-use crate::resource::{mqueue, posix_shm, shim_names, sysv_msg, sysv_sem, sysv_shm};
+use crate::resource::{mqueue, posix_shm, shim_names, terminal, sysv_msg, sysv_sem, sysv_shm};
 use crate::resource::{memory, process, seccomp, signal, task, timer};
 use crate::sys;
 use crate::tracee::{self, Armor, Call, Injector, Registers, find_hole};
@@ -273,6 +273,7 @@ fn capture(cx: &mut Capture, request: &CheckpointRequest, progress: &mut dyn FnM
     stage("reading files");
     descriptor::capture(cx)?;
     mqueue::conclude(cx)?;
+    terminal::conclude(cx)?;
     lock::capture(cx)?;
     aio::capture(cx)?;
     stage("reading memory");

@@ -6,7 +6,7 @@ use crate::pod::record::Names;
 use crate::proc::Proc;
 use crate::resource::descriptor::{self, Descriptions};
 use crate::resource::{self, Context, Nascent, aio, attributes, credentials, file_object, lock, tree};
-use crate::resource::{memory, mqueue, posix_shm, process, seccomp, shim_names, signal, sysv_msg, sysv_sem, sysv_shm, task, timer};
+use crate::resource::{memory, mqueue, posix_shm, process, seccomp, shim_names, signal, sysv_msg, sysv_sem, sysv_shm, task, terminal, timer};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -137,6 +137,7 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     stage("building processes");
     shim_names::prepare(cx, &records.memory)?;
     posix_shm::restore(cx)?;
+    terminal::restore(cx)?;
     let objects: Vec<OwnedFd> = memory::shared::restore(&records.memory.objects, cx)?;
     let helpers = tree::grow(cx, init, &records.processes, &records.plan, &records.memory, &objects)?;
     drop(objects);
@@ -146,6 +147,7 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     tree::add_threads(cx, &records.processes, &records.tasks)?;
     tree::set_groups(cx, &records.processes, &helpers)?;
     helpers.end()?;
+    terminal::bring_to_foreground(cx)?;
     shim_names::restore(cx, &records.processes)?;
     task::restore(&records.tasks, cx)?;
 

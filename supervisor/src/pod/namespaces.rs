@@ -75,6 +75,19 @@ pub fn unshare_for_child(clocks: ClockOffsets) -> Result<(), Refused> {
     unshare(flags).map_err(Refused::at("making pid, ipc, uts and mount namespaces"))
 }
 
+/// Terminals of the pod's own, numbered from zero (devpts of the kernel's documentation).
+fn terminals() -> nix::Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    let none = None::<&str>;
+    // the group tty is not known in every user namespace
+    let with_group = mount(Some("devpts"), "/dev/pts", Some("devpts"), flags, Some("newinstance,ptmxmode=0666,mode=0620,gid=5"));
+    with_group.or_else(|_| mount(Some("devpts"), "/dev/pts", Some("devpts"), flags, Some("newinstance,ptmxmode=0666,mode=0620")))?;
+    if std::fs::symlink_metadata("/dev/ptmx").is_ok_and(|meta| !meta.is_symlink()) {
+        mount(Some("/dev/pts/ptmx"), "/dev/ptmx", none, MsFlags::MS_BIND, none)?;
+    }
+    Ok(())
+}
+
 /// In process 1 of the new namespaces: its own /proc, /dev/mqueue and /dev/shm, and its names.
 pub fn furnish(hostname: &str, domainname: &str) -> Result<(), Refused> {
     let none = None::<&str>;
@@ -87,6 +100,9 @@ pub fn furnish(hostname: &str, domainname: &str) -> Result<(), Refused> {
     for (target, kind, options) in optional.into_iter().filter(|(target, ..)| Path::new(target).is_dir()) {
         let flags = if kind == "tmpfs" { MsFlags::MS_NOSUID | MsFlags::MS_NODEV } else { plain };
         mount(Some(kind), target, Some(kind), flags, options).map_err(Refused::at(format!("mounting {target}")))?;
+    }
+    if Path::new("/dev/pts").is_dir() {
+        terminals().map_err(Refused::at("mounting /dev/pts"))?;
     }
     nix::unistd::sethostname(hostname).map_err(Refused::at("setting the host name"))?;
     crate::sys::launch::set_domain_name(domainname).map_err(Refused::at("setting the domain name"))

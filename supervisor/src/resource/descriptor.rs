@@ -129,6 +129,7 @@ kinds! {
     Pidfd => pidfd,
     Inotify => inotify,
     Epoll => epoll,
+    Terminal => terminal,
     // the last: what no other kind knows of devices is refused here
     Device => device,
 }

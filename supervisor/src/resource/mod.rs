@@ -47,6 +47,7 @@ pub mod socket;
 pub mod task;
 pub mod timer;
 mod timer_overrun;
+pub mod terminal;
 pub mod tree;
 pub mod sysv;
 pub mod sysv_msg;

@@ -4,7 +4,7 @@
 //! and the injector's area; every process of the pod is forked from it, directly (CLONE_PARENT makes it a child of init) or not.
 use super::process::{Birth, ProcessRecord, Step};
 use super::task::TaskRecord;
-use super::{Context, Error, Nascent, NascentProcess, Result, Vpid, credentials, descriptor, memory};
+use super::{Context, Error, Nascent, NascentProcess, Result, Vpid, credentials, descriptor, memory, terminal};
 use crate::pod::init_client::InitClient;
 use crate::sys;
 use crate::tracee::{self, Call, Injector, Stopped};
@@ -98,7 +98,11 @@ impl Grove<'_> {
                 Ok(())
             }
             Step::Create { index, birth } => self.create(cx, *index, *birth),
-            Step::Lead { index } => cx.process_mut(self.records[*index].process)?.call("lead a session", libc::SYS_setsid, []).map(drop),
+            Step::Lead { index } => {
+                let leader = self.records[*index].process;
+                cx.process_mut(leader)?.call("lead a session", libc::SYS_setsid, [])?;
+                terminal::control(cx, leader)
+            }
             Step::Build { index } => {
                 let vpid = self.records[*index].process;
                 let space = self.section.spaces.iter().find(|space| space.process == vpid);

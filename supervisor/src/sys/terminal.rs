@@ -102,3 +102,24 @@ pub fn set_termios(terminal: BorrowedFd<'_>, termios: &Termios) -> io::Result<()
     // SAFETY: as above; the kernel only reads it.
     check(unsafe { libc::ioctl(terminal.as_raw_fd(), TCSETS2, std::ptr::from_ref(termios)) }.into()).map(drop)
 }
+
+/// Rows, columns, and the size in pixels (TIOCGWINSZ).
+pub fn size(terminal: BorrowedFd<'_>) -> io::Result<[u16; 4]> {
+    let mut size = [0u16; 4];
+    // SAFETY: struct winsize is four shorts.
+    check(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, size.as_mut_ptr()) }.into())?;
+    Ok(size)
+}
+
+/// TIOCSWINSZ.
+pub fn set_size(terminal: BorrowedFd<'_>, size: [u16; 4]) -> io::Result<()> {
+    // SAFETY: as above; the kernel only reads it.
+    check(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, size.as_ptr()) }.into()).map(drop)
+}
+
+/// The device behind a descriptor on /dev/tty (TIOCGDEV): major and minor number.
+pub fn device(terminal: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
+    const TIOCGDEV: libc::c_ulong = 0x8004_5432;
+    let number = get_int(terminal, TIOCGDEV)? as u32;
+    Ok((u64::from(number >> 8 & 0xfff), u64::from(number & 0xff | number >> 12 & 0xf_ff00)))
+}
