@@ -35,7 +35,9 @@ impl Live {
         let binaries = directory.join("b");
         std::fs::create_dir(&binaries)?;
         // The build directory may be closed to the test user, so the binaries are copied.
-        let built = std::env::current_exe()?.ancestors().nth(2).context("a test runs in target/debug/deps")?.to_owned();
+        let exe = std::env::current_exe()?;
+        // a test runs in target/debug/deps, a binary in target/debug
+        let built = exe.ancestors().skip(1).find(|dir| dir.join("autopod").is_file()).context("run cargo build --workspace first")?;
         for name in ["autopod", "autopod-run", "libautopod_shim.so"] {
             std::fs::copy(built.join(name), binaries.join(name))
                 .with_context(|| format!("{} is missing: run cargo build --workspace first", built.join(name).display()))?;

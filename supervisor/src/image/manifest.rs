@@ -28,7 +28,7 @@ impl RunRef {
     #[must_use]
     pub fn part(&self, offset: u64, len: u64) -> Self {
         let offset = offset.min(self.len);
-        Self { start: self.start + offset, len: len.min(self.len - offset) }
+        Self { start: self.start.saturating_add(offset), len: len.min(self.len - offset) }
     }
 }
 

@@ -133,7 +133,19 @@ fn messages(mut rest: &[u8]) -> io::Result<(Vec<&[u8]>, bool)> {
     Ok((found, false))
 }
 
-fn dump<T>(request: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
+/// The sockets in one answer of the kernel's, and whether it is the last.
+pub fn unix_answer(data: &[u8]) -> io::Result<(Vec<UnixEntry>, bool)> {
+    let (bodies, last) = messages(data)?;
+    Ok((bodies.into_iter().filter_map(UnixEntry::parse).collect(), last))
+}
+
+/// Likewise for TCP and UDP.
+pub fn inet_answer(data: &[u8]) -> io::Result<(Vec<InetEntry>, bool)> {
+    let (bodies, last) = messages(data)?;
+    Ok((bodies.into_iter().filter_map(InetEntry::parse).collect(), last))
+}
+
+fn dump<T>(request: &[u8], parse: impl Fn(&[u8]) -> io::Result<(Vec<T>, bool)>) -> io::Result<Vec<T>> {
     const REQUEST_DUMP: u16 = 0x301;
     let fd = socket::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_SOCK_DIAG)?;
     let mut message = Vec::with_capacity(16 + request.len());
@@ -146,8 +158,8 @@ fn dump<T>(request: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec
     let mut entries = Vec::new();
     loop {
         let answer = socket::receive(fd.as_fd(), 64 * 1024, 0)?;
-        let (bodies, last) = messages(&answer.data)?;
-        entries.extend(bodies.into_iter().filter_map(&parse));
+        let (some, last) = parse(&answer.data)?;
+        entries.extend(some);
         if last {
             return Ok(entries);
         }
@@ -162,7 +174,7 @@ pub fn unix_sockets() -> io::Result<Vec<UnixEntry>> {
     for word in [u32::MAX, 0, SHOW, u32::MAX, u32::MAX] {
         request.extend_from_slice(&word.to_ne_bytes());
     }
-    dump(&request, UnixEntry::parse)
+    dump(&request, unix_answer)
 }
 
 /// Every TCP or UDP socket (`protocol`) of the net namespace that the caller is in.
@@ -173,7 +185,7 @@ pub fn inet_sockets(protocol: i32) -> io::Result<Vec<InetEntry>> {
         request[0] = family as u8;
         request[1] = protocol as u8;
         request[4..8].copy_from_slice(&u32::MAX.to_ne_bytes());
-        entries.extend(dump(&request, InetEntry::parse)?);
+        entries.extend(dump(&request, inet_answer)?);
     }
     Ok(entries)
 }

@@ -162,7 +162,7 @@ pub fn gone(error: &io::Error) -> bool {
 }
 
 /// Undoes the octal escapes (`\040`) of paths in /proc files.
-pub(crate) fn unescape(text: &[u8]) -> PathBuf {
+pub fn unescape(text: &[u8]) -> PathBuf {
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
     while at < text.len() {

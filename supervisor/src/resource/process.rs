@@ -146,7 +146,10 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn check(&self) -> Result<()> {
-        for record in self.records {
+        for (index, record) in self.records.iter().enumerate() {
+            if record.process <= 1 || self.records[..index].iter().any(|other| other.process == record.process) {
+                return Err(Error::Inconsistent(format!("process {} cannot be there, or is there twice", record.process)));
+            }
             if record.parent != 1 && !self.records.iter().any(|other| other.process == record.parent) {
                 return Err(Error::Inconsistent(format!("process {} has parent {}, which is not there", record.process, record.parent)));
             }
@@ -303,5 +306,8 @@ mod tests {
     fn cycles_and_strangers_are_refused() {
         assert!(plan(&[record(2, 3, 2), record(3, 2, 2)]).is_err());
         assert!(plan(&[record(2, 9, 2)]).is_err());
+        // 1 is the pod's init: its child would be its own
+        assert!(plan(&[record(1, 1, 1)]).is_err());
+        assert!(plan(&[record(2, 1, 2), record(2, 1, 2)]).is_err());
     }
 }

@@ -266,8 +266,8 @@ impl Summary {
 
     fn add_memory(&mut self, section: &memory::Section) {
         for space in &section.spaces {
-            let mapped = space.mappings.iter().map(|map| map.end - map.start).sum();
-            let stored = space.runs.iter().map(|run| run.data.len).sum();
+            let mapped = space.mappings.iter().fold(0, |sum: u64, map| sum.saturating_add(size(map)));
+            let stored = space.runs.iter().fold(0, |sum: u64, run| sum.saturating_add(run.data.len));
             if let Some(process) = self.process(space.process) {
                 (process.mapped, process.stored) = (mapped, stored);
             }
@@ -277,22 +277,22 @@ impl Summary {
             for map in &space.mappings {
                 let amount = self.memory.entry(kind(map)).or_default();
                 amount.mappings += 1;
-                amount.mapped += map.end - map.start;
+                amount.mapped = amount.mapped.saturating_add(size(map));
                 // a run of pages may go on from one mapping into the next
                 let within = |run: &memory::PageRun| {
                     let end = run.start.saturating_add(run.data.len).min(map.end);
                     end.saturating_sub(run.start.max(map.start))
                 };
-                amount.stored += space.runs.iter().map(within).sum::<u64>();
+                amount.stored = space.runs.iter().map(within).fold(amount.stored, u64::saturating_add);
                 if let Backing::File { file, .. } = &map.backing {
                     self.needs.mapped.extend(file.sought().map(|(path, _)| path.to_owned()));
                 }
             }
         }
-        let runs = |runs: &[(u64, RunRef)]| runs.iter().map(|(_, run)| run.len).sum::<u64>();
-        let shared: u64 = section.objects.iter().map(|object| runs(&object.runs)).sum();
+        let runs = |runs: &[(u64, RunRef)]| runs.iter().map(|(_, run)| run.len).fold(0, u64::saturating_add);
+        let shared: u64 = section.objects.iter().map(|object| runs(&object.runs)).fold(0, u64::saturating_add);
         if shared > 0 {
-            self.memory.entry("shared objects").or_default().stored += shared;
+            self.memory.entry("shared objects").or_default().stored = shared;
         }
         self.needs.mapped.retain(|path| !self.needs.programs.contains(path));
     }
@@ -315,6 +315,10 @@ impl Summary {
 
 fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name).trim_end_matches('\0').to_owned()
+}
+
+fn size(map: &memory::MappingRecord) -> u64 {
+    map.end.saturating_sub(map.start)
 }
 
 fn kind(map: &memory::MappingRecord) -> &'static str {
