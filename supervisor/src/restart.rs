@@ -5,7 +5,7 @@ use crate::pod::init_client::InitClient;
 use crate::pod::record::Names;
 use crate::proc::Proc;
 use crate::resource::descriptor::{self, Descriptions};
-use crate::resource::{self, Context, Nascent, aio, attributes, credentials, file_object, lock, tree};
+use crate::resource::{self, Context, Nascent, aio, attributes, cgroup, credentials, file_object, lock, tree};
 use crate::resource::{memory, mqueue, posix_shm, process, seccomp, shim_names, signal, sysv_msg, sysv_sem, sysv_shm, task, terminal, timer};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -97,6 +97,7 @@ struct Records {
     credentials: Vec<credentials::CredentialsRecord>,
     attributes: Vec<attributes::AttributesRecord>,
     seccomp: Vec<seccomp::SeccompRecord>,
+    cgroups: Vec<cgroup::CgroupRecord>,
     memory: memory::Section,
     plan: Vec<process::Step>,
 }
@@ -116,6 +117,8 @@ fn check(cx: &mut Nascent) -> resource::Result<Records> {
     memory::check(&memory)?;
     let seccomp: Vec<seccomp::SeccompRecord> = cx.section("seccomp")?;
     seccomp::check(&seccomp, cx)?;
+    let cgroups: Vec<cgroup::CgroupRecord> = cx.section("cgroups")?;
+    cgroup::check(&cgroups, cx)?;
     let pod: Option<PodSection> = cx.reader.manifest().section("pod")?;
     let names = pod.map_or(Names::Kernel, |pod| pod.record.names);
     shim_names::check(cx, names, &memory)?;
@@ -129,6 +132,7 @@ fn check(cx: &mut Nascent) -> resource::Result<Records> {
         credentials: cx.section("credentials")?,
         attributes: cx.section("attributes")?,
         seccomp,
+        cgroups,
         memory,
     })
 }
@@ -170,6 +174,7 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     tree::stop(cx, &records.processes)?;
     signal::drain(cx)?;
     signal::restore(&records.signals, cx)?;
+    cgroup::restore(&records.cgroups, cx)?;
     seccomp::restore(&records.seccomp, cx)?;
     credentials::restore(&records.credentials, cx)?;
     attributes::restore_last(&records.attributes, cx)?;

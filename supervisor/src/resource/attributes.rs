@@ -28,6 +28,10 @@ pub struct AttributesRecord {
     pub core_filter: Option<u32>,
     /// Register commands of membarrier(2).
     pub membarrier: u32,
+    /// PR_GET_MDWE
+    pub deny_write_execute: u64,
+    /// PR_GET_MEMORY_MERGE
+    pub merge_memory: bool,
 }
 
 const LIMITS: u32 = 16;
@@ -37,6 +41,10 @@ const PR_SET_CHILD_SUBREAPER: u64 = 36;
 const PR_GET_CHILD_SUBREAPER: u64 = 37;
 const PR_SET_THP_DISABLE: u64 = 41;
 const PR_GET_THP_DISABLE: u64 = 42;
+const PR_SET_MDWE: u64 = 65;
+const PR_GET_MDWE: u64 = 66;
+const PR_SET_MEMORY_MERGE: u64 = 67;
+const PR_GET_MEMORY_MERGE: u64 = 68;
 
 pub fn capture(cx: &mut Capture) -> Result<()> {
     let mut records = Vec::new();
@@ -61,12 +69,23 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             Call::new(libc::SYS_prctl, [PR_GET_CHILD_SUBREAPER, at]),
             Call::new(libc::SYS_prctl, [PR_GET_THP_DISABLE, 0, 0, 0, 0]),
             Call::new(libc::SYS_personality, [0xffff_ffff]),
+            Call::new(libc::SYS_prctl, [PR_GET_MDWE, 0, 0, 0, 0]),
+            Call::new(libc::SYS_prctl, [PR_GET_MEMORY_MERGE, 0, 0, 0, 0]),
+            Call::new(libc::SYS_modify_ldt, [0, at + 16, 16]),
         ];
         // prlimit(2) of another user's process needs CAP_SYS_RESOURCE; the process may always read its own
         let mut own: Vec<Call> =
             (0..LIMITS as u64).map(|kind| Call::new(libc::SYS_prlimit64, [0, kind, 0, at + 16 + kind * 16])).collect();
         process.batch(&mut calls)?;
         process.batch(&mut own)?;
+        // the call's result is 32 bits wide, whose upper half is not set where there is nothing
+        if calls[6].ret as i32 > 0 {
+            return Err(Error::Refused {
+                object: title,
+                reason: "it has segments of its own in a local descriptor table (modify_ldt(2))".into(),
+                way_out: "let it end (it runs 16-bit or 32-bit code, as Wine and DOSEMU do)".into(),
+            });
+        }
         let mut data = [0u8; 16 + 16 * LIMITS as usize];
         process.read_data(0, &mut data)?;
         let word = |at: usize| u64::from_le_bytes(data[at..at + 8].try_into().expect("eight bytes"));
@@ -84,6 +103,8 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             oom_score_adjustment: oom,
             core_filter,
             membarrier,
+            deny_write_execute: calls[4].result().unwrap_or(0) as u64,
+            merge_memory: calls[5].ret == 1,
         });
     }
     cx.section("attributes", &records)
@@ -131,6 +152,9 @@ pub fn restore(records: &[AttributesRecord], cx: &mut Nascent) -> Result<()> {
         calls.push(Call::new(libc::SYS_personality, [record.personality.into()]));
         calls.push(Call::new(libc::SYS_prctl, [PR_SET_CHILD_SUBREAPER, record.subreaper.into()]));
         calls.push(Call::new(libc::SYS_prctl, [PR_SET_THP_DISABLE, record.no_huge_pages.into(), 0, 0, 0]));
+        if record.merge_memory {
+            calls.push(Call::new(libc::SYS_prctl, [PR_SET_MEMORY_MERGE, 1, 0, 0, 0]));
+        }
         let registrations = (0..32).filter(|bit| record.membarrier >> bit & 1 == 1);
         calls.extend(registrations.map(|bit| Call::new(libc::SYS_membarrier, [1 << bit, 0, 0])));
         set_by_file(cx, record)?;
@@ -186,6 +210,9 @@ pub fn restore_last(records: &[AttributesRecord], cx: &mut Nascent) -> Result<()
         }
         process.write_data(0, &data)?;
         process.sequence("set the resource limits (a limit of this host may be lower than in the image)", &mut calls)?;
+        if record.deny_write_execute != 0 {
+            process.call("deny writable code", libc::SYS_prctl, [PR_SET_MDWE, record.deny_write_execute, 0, 0, 0])?;
+        }
         // 2 (suidsafe) cannot be set, and is where a change of user leaves a process
         if record.dumpable != 2 {
             process.call("set dumpable", libc::SYS_prctl, [PR_SET_DUMPABLE, record.dumpable as u64])?;

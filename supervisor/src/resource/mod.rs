@@ -12,6 +12,7 @@
 pub mod aio;
 pub mod attributes;
 pub mod capture;
+pub mod cgroup;
 pub mod credentials;
 pub mod descriptor;
 mod device;

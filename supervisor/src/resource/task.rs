@@ -34,6 +34,14 @@ pub struct TaskRecord {
     pub syscall_dispatch: Option<[u64; 4]>,
     /// PR_GET_TSC, when not the default
     pub no_tsc: bool,
+    /// ARCH_GET_CPUID, when not the default
+    pub no_cpuid: bool,
+    /// PR_MCE_KILL_GET
+    pub machine_check: u64,
+    /// PR_GET_SPECULATION_CTRL: store bypass, indirect branches, flushing of the L1 data cache
+    pub speculation: [i64; 3],
+    /// get_mempolicy(2): mode and nodes, when not the default
+    pub memory_policy: Option<(i32, Vec<u64>)>,
 }
 
 const PR_GET_PDEATHSIG: u64 = 2;
@@ -42,6 +50,17 @@ const PR_GET_TIMERSLACK: u64 = 30;
 const PR_SET_TIMERSLACK: u64 = 29;
 const PR_GET_TID_ADDRESS: u64 = 40;
 const PR_SET_NAME: u64 = 15;
+const PR_MCE_KILL: u64 = 33;
+const PR_MCE_KILL_GET: u64 = 34;
+const PR_MCE_KILL_DEFAULT: u64 = 2;
+const PR_GET_SPECULATION_CTRL: u64 = 52;
+const PR_SET_SPECULATION_CTRL: u64 = 53;
+/// The program may choose.
+const PR_SPEC_PRCTL: i64 = 1;
+const ARCH_GET_CPUID: u64 = 0x1011;
+const ARCH_SET_CPUID: u64 = 0x1012;
+/// Bits of the node masks that we pass.
+const NODES: u64 = 1024;
 const PR_GET_TSC: u64 = 25;
 
 pub fn capture(cx: &mut Capture) -> Result<()> {
@@ -90,10 +109,16 @@ fn capture_task(
         Call::new(libc::SYS_prctl, [PR_GET_PDEATHSIG, at + 40]),
         Call::new(libc::SYS_prctl, [PR_GET_TIMERSLACK]),
         Call::new(libc::SYS_prctl, [PR_GET_TSC, at + 48]),
+        Call::new(libc::SYS_arch_prctl, [ARCH_GET_CPUID, 0]),
+        Call::new(libc::SYS_prctl, [PR_MCE_KILL_GET, 0, 0, 0, 0]),
+        Call::new(libc::SYS_get_mempolicy, [at + 56, at + 64, NODES, 0, 0]),
+        Call::new(libc::SYS_prctl, [PR_GET_SPECULATION_CTRL, 0, 0, 0, 0]),
+        Call::new(libc::SYS_prctl, [PR_GET_SPECULATION_CTRL, 1, 0, 0, 0]),
+        Call::new(libc::SYS_prctl, [PR_GET_SPECULATION_CTRL, 2, 0, 0, 0]),
     ];
     // sigaltstack reports SS_ONSTACK by the stack pointer, which must therefore be the program's: it is, only rip changes
     injector.batch(stopped, &mut calls).doing(what)?;
-    let mut data = [0u8; 56];
+    let mut data = [0u8; 64 + NODES as usize / 8];
     stopped.read(at, &mut data).doing(what)?;
     let word = |at: usize| u64::from_le_bytes(data[at..at + 8].try_into().expect("eight bytes"));
     let half = |at: usize| i32::from_le_bytes(data[at..at + 4].try_into().expect("four bytes"));
@@ -115,6 +140,12 @@ fn capture_task(
         parent_death_signal: half(40),
         syscall_dispatch: dispatch,
         no_tsc: calls[4].result().is_ok() && half(48) == 2,
+        no_cpuid: calls[5].ret == 0,
+        machine_check: calls[6].ret as u64,
+        // ENODEV and the like: nothing to choose on this processor
+        speculation: [8, 9, 10].map(|call| calls[call].result().unwrap_or(0)),
+        memory_policy: (calls[7].result().is_ok() && half(56) != 0)
+            .then(|| (half(56), (0..NODES as usize / 64).map(|n| word(64 + n * 8)).collect())),
     })
 }
 
@@ -191,8 +222,44 @@ pub fn restore_scheduling(records: &[TaskRecord], cx: &Nascent) -> Result<()> {
     Ok(())
 }
 
+/// What depends on this machine, and is left out where it has no such thing.
+fn restore_machine(record: &TaskRecord, cx: &mut Nascent) -> Result<()> {
+    let process = cx.process_mut(record.process)?;
+    let index = process.tasks.iter().position(|(vtid, _)| *vtid == record.task).unwrap_or(0);
+    let mut calls = Vec::new();
+    if record.machine_check != PR_MCE_KILL_DEFAULT && record.machine_check < PR_MCE_KILL_DEFAULT {
+        calls.push(("a machine check policy", Call::new(libc::SYS_prctl, [PR_MCE_KILL, 1, record.machine_check, 0, 0])));
+    }
+    for (what, value) in record.speculation.iter().enumerate().filter(|(_, value)| **value & PR_SPEC_PRCTL != 0) {
+        let arguments = [PR_SET_SPECULATION_CTRL, what as u64, (value & !PR_SPEC_PRCTL) as u64, 0, 0];
+        calls.push(("speculation control", Call::new(libc::SYS_prctl, arguments)));
+    }
+    if let Some((mode, nodes)) = &record.memory_policy {
+        let raw: Vec<u8> = nodes.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let at = process.write_data(0, &raw)?;
+        calls.push(("a memory policy", Call::new(libc::SYS_set_mempolicy, [*mode as u64, at, NODES])));
+    }
+    if record.no_cpuid {
+        calls.push(("a ban of the CPUID instruction", Call::new(libc::SYS_arch_prctl, [ARCH_SET_CPUID, 0])));
+    }
+    let (names, mut calls): (Vec<&str>, Vec<Call>) = calls.into_iter().unzip();
+    process
+        .injector
+        .batch(&mut process.tasks[index].1, &mut calls)
+        .doing(|| format!("set what task {} wants of the machine", record.task))?;
+    for (name, call) in names.iter().zip(&calls) {
+        if let Err(error) = call.result() {
+            tracing::warn!("task {} had {name}, which this machine does not give: {error}", record.task);
+        }
+    }
+    Ok(())
+}
+
 /// The last of a task: what changes of credentials would reset.
 pub fn restore_last(records: &[TaskRecord], cx: &mut Nascent) -> Result<()> {
+    for record in records {
+        restore_machine(record, cx)?;
+    }
     for record in records.iter().filter(|record| record.parent_death_signal != 0) {
         let process = cx.process_mut(record.process)?;
         let index = process.tasks.iter().position(|(vtid, _)| *vtid == record.task).unwrap_or(0);

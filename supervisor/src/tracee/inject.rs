@@ -70,18 +70,20 @@ const BACK_AT: u64 = DONE + 1;
 /// Offset in [`BACK`] of the operand that says where the action is, and of the instruction after it.
 const BACK_OPERAND: (usize, u64) = (13, 17);
 /// What the program does about SIGTRAP, and what is done about it meanwhile (struct kernel_sigaction).
-const PROGRAM_ACTION: u64 = 256;
-const OUR_ACTION: u64 = 288;
+const PROGRAM_ACTION: u64 = CODE;
+const OUR_ACTION: u64 = CODE + 32;
 const ACTION_LEN: usize = 32;
 /// SA_RESTORER | SA_NODEFER: the restorer is never used, but the kernel takes no x86-64 handler without.
 const OUR_ACTION_FLAGS: u64 = 0x0400_0000 | libc::SA_NODEFER as u64;
 /// A lone `syscall; int3` for calls that create tasks: both parent and child must stop right after it.
 const LONE: u64 = 128;
 const LONE_CODE: [u8; 3] = [0x0f, 0x05, 0xcc];
-const CALLS: u64 = 4096;
+/// Size of the part that is executed.
+const CODE: u64 = 4096;
+const CALLS: u64 = CODE + 64;
 const MAX_CALLS: usize = 512;
 const DATA: u64 = CALLS + (MAX_CALLS * size_of::<Call>()) as u64;
-const SIZE: u64 = DATA + 256 * 1024;
+const SIZE: u64 = (DATA + 256 * 1024).next_multiple_of(4096);
 
 /// Status of a stop at the entry or the exit of a call, without its low byte (PTRACE_O_TRACESYSGOOD).
 const SYSCALL_STOP: i32 = libc::SIGTRAP | 0x80;
@@ -108,14 +110,24 @@ impl Injector {
         let gate = find_gate(task, maps)?;
         let mut injector = Injector { base, gate };
         Injector::hold_signals(task)?;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
-        let protection = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
-        let call = Call::new(libc::SYS_mmap, [base, SIZE, protection as u64, flags as u64, u64::MAX, 0]);
-        injector.base = injector.through_gate(task, call)? as u64;
+        let mut writable = true;
+        let everything = (libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC) as u64;
+        injector.base = match injector.map(task, base, SIZE, everything, libc::MAP_FIXED_NOREPLACE) {
+            // a process may deny itself what can be both written and executed (PR_SET_MDWE)
+            Err(error) if error.errno() == Some(libc::EACCES) => {
+                writable = false;
+                let data = (libc::PROT_READ | libc::PROT_WRITE) as u64;
+                injector.map(task, base, SIZE, data, libc::MAP_FIXED_NOREPLACE)?
+            }
+            other => other?,
+        };
         if injector.base != base {
             let call = Call::new(libc::SYS_munmap, [injector.base, SIZE]);
             injector.through_gate(task, call)?;
             return Err(Error::NoRoom { pid: task.tid, len: SIZE });
+        }
+        if !writable {
+            injector.map(task, base, CODE, (libc::PROT_READ | libc::PROT_EXEC) as u64, libc::MAP_FIXED)?;
         }
         let mut code = [0xccu8; 256];
         code[..RUN.len()].copy_from_slice(&RUN);
@@ -123,7 +135,7 @@ impl Injector {
         let distance = (PROGRAM_ACTION - BACK_AT - BACK_OPERAND.1) as u32;
         code[BACK_AT as usize + BACK_OPERAND.0..][..4].copy_from_slice(&distance.to_le_bytes());
         code[LONE as usize..][..LONE_CODE.len()].copy_from_slice(&LONE_CODE);
-        task.write(injector.base, &code)?;
+        task.poke(injector.base, &code)?;
         let ours = [injector.base + BACK_AT, OUR_ACTION_FLAGS, injector.base + BACK_AT, 0];
         let ours: Vec<u8> = ours.iter().flat_map(|word| word.to_le_bytes()).collect();
         task.write(injector.base + OUR_ACTION, &ours)?;
@@ -131,6 +143,12 @@ impl Injector {
         // the first call through the area's own code would trap under the program's action
         injector.through_gate(task, Call::new(libc::SYS_rt_sigaction, [libc::SIGTRAP as u64, new, old, 8]))?;
         Ok(injector)
+    }
+
+    fn map(&self, task: &mut Stopped, at: u64, len: u64, protection: u64, how: i32) -> Result<u64> {
+        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | how) as u64;
+        let call = Call::new(libc::SYS_mmap, [at, len, protection, flags, u64::MAX, 0]);
+        Ok(self.through_gate(task, call)? as u64)
     }
 
     /// Keeps signals from a task while it makes calls of ours.

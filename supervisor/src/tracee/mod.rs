@@ -416,6 +416,15 @@ impl Stopped {
         crate::sys::memory::write(self.tid, address, data).map_err(|source| Error::Memory { tid: self.tid, address, source })
     }
 
+    /// Writes memory that the task itself may not write (PTRACE_POKEDATA); a multiple of 8 bytes.
+    fn poke(&mut self, address: u64, data: &[u8]) -> Result<()> {
+        for (at, word) in (address..).step_by(8).zip(data.chunks_exact(8)) {
+            let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+            ptrace("write the memory of", libc::PTRACE_POKEDATA, self.tid, at, word)?;
+        }
+        Ok(())
+    }
+
     pub fn read_u64(&self, address: u64) -> Result<u64> {
         let mut word = [0; 8];
         self.read(address, &mut word)?;
