@@ -5,6 +5,7 @@
 //! The plan is made from the records alone, before anything is created.
 use super::file_object::FileObject;
 use crate::proc::Stat;
+use crate::sys::process::{Kcmp, kcmp};
 use super::{Capture, CapturedProcess, Context, Error, Result, Vpid};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,9 @@ pub struct ProcessRecord {
     pub stopped: Option<i32>,
     /// The parent has yet to be told of the stop (waitpid(2), WUNTRACED).
     pub stop_unreported: bool,
+    /// It has its descriptor table (CLONE_FILES) and its directories and umask (CLONE_FS) in common with its parent.
+    pub shares_files: bool,
+    pub shares_directories: bool,
     /// The program file; `None` for a zombie.
     pub program: Option<FileObject>,
     pub name: String,
@@ -38,6 +42,7 @@ pub struct ProcessRecord {
 }
 
 pub fn capture(cx: &mut Capture) -> Result<()> {
+    refuse_sharing(cx)?;
     let mut records = Vec::new();
     for index in 0..cx.processes.len() {
         let process = &cx.processes[index];
@@ -55,12 +60,51 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             leader_ended: !process.zombie && process.leader().stopped.is_none(),
             stopped: process.tasks.iter().filter_map(|task| task.stopped.as_ref()).find_map(|task| task.group_stop()),
             stop_unreported: stop_unreported(cx, process),
+            shares_files: shares(cx, process, Kcmp::Files),
+            shares_directories: shares(cx, process, Kcmp::Fs),
             program,
             name: stat.comm.clone(),
             host_tasks: process.tasks.iter().map(|task| task.tid).collect(),
         });
     }
     cx.section("processes", &records)
+}
+
+fn shares(cx: &Capture, process: &CapturedProcess, what: Kcmp) -> bool {
+    let parent = cx.process(process.parent).filter(|parent| !parent.zombie && !process.zombie);
+    parent.is_some_and(|parent| kcmp(parent.handle, process.handle, what, 0, 0).is_ok_and(|order| order.is_eq()))
+}
+
+/// Refuses what tasks share in ways that no fork can bring about again.
+fn refuse_sharing(cx: &Capture) -> Result<()> {
+    /// Beyond, comparing all with all takes too long.
+    const MOST: usize = 200;
+    let equal = |one: i32, other: i32, what| kcmp(one, other, what, 0, 0).is_ok_and(|order| order.is_eq());
+    let refuse = |object: String, reason: &str| {
+        Err(Error::Refused { object, reason: reason.into(), way_out: "run the program without such threads or clones".into() })
+    };
+    let living: Vec<&CapturedProcess> = cx.processes.iter().filter(|process| !process.zombie).collect();
+    for (index, process) in living.iter().enumerate() {
+        for task in process.tasks.iter().filter(|task| task.stopped.is_some() && task.tid != process.handle) {
+            let title = || format!("thread {} of {}", task.vtid, process.title());
+            if !equal(process.handle, task.tid, Kcmp::Files) {
+                return refuse(title(), "it has a descriptor table of its own (unshare(2), CLONE_FILES)");
+            }
+            if !equal(process.handle, task.tid, Kcmp::Fs) {
+                return refuse(title(), "it has a working directory of its own (unshare(2), CLONE_FS)");
+            }
+        }
+        for other in living[..index].iter().filter(|other| living.len() <= MOST && other.vpid != process.parent) {
+            let related = |what| shares(cx, process, what);
+            if equal(other.handle, process.handle, Kcmp::Fs) && !related(Kcmp::Fs) {
+                return refuse(process.title(), "it shares its working directory with a process that is not its parent (CLONE_FS)");
+            }
+            if equal(other.handle, process.handle, Kcmp::Files) && !related(Kcmp::Files) {
+                return refuse(process.title(), "it shares its descriptor table with a process that is not its parent (CLONE_FILES)");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The stop signal counts as the exit code of the process, not of its tasks, until the parent has been told.
@@ -257,6 +301,8 @@ mod tests {
             leader_ended: false,
             stopped: None,
             stop_unreported: false,
+            shares_files: false,
+            shares_directories: false,
             program: None,
             name: "x".into(),
             host_tasks: vec![],

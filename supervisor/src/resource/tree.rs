@@ -128,7 +128,7 @@ impl Grove<'_> {
             Birth::Seed => (fork(&mut self.mother, record.process, id, parent_flag, 0)?, None),
             Birth::Fork { .. } => {
                 let program = self.program_of(record.parent);
-                (fork(cx.process_mut(record.parent)?, record.process, id, 0, record.exit_signal as u64)?, program)
+                (fork(cx.process_mut(record.parent)?, record.process, id, shared_flags(record), record.exit_signal as u64)?, program)
             }
             Birth::Orphan { from } => {
                 if let Some(stand_in) = self.stand_ins.iter_mut().find(|process| process.vpid == from) {
@@ -221,6 +221,13 @@ impl KernelId {
     fn of_helper(cx: &Nascent, vpid: Vpid) -> KernelId {
         if cx.kernel_names { KernelId::Exactly(vpid as i32) } else { KernelId::Any }
     }
+}
+
+/// clone(2) flags for what a process has in common with its parent.
+fn shared_flags(record: &ProcessRecord) -> u64 {
+    let files = if record.shares_files { libc::CLONE_FILES } else { 0 };
+    let directories = if record.shares_directories { libc::CLONE_FS } else { 0 };
+    (files | directories) as u64
 }
 
 /// What a process of ours is called in calls that its relatives make.
@@ -380,9 +387,12 @@ pub fn stop(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
 pub fn release(cx: &mut Nascent, records: &[ProcessRecord], tasks: &[TaskRecord]) -> Result<()> {
     let (names, hosts) = (cx.kernel_names, cx.host_ids.clone());
     for process in &mut cx.processes {
-        let channel = process.channel as u64;
-        process.call("close the channel", libc::SYS_close, [channel])?;
         let vpid = process.vpid;
+        // who shares its parent's table shares the channel, too
+        if !records.iter().any(|record| record.process == vpid && record.shares_files) {
+            let channel = process.channel as u64;
+            process.call("close the channel", libc::SYS_close, [channel])?;
+        }
         let injector = process.injector.clone();
         if records.iter().any(|record| record.process == vpid && record.leader_ended) {
             let (_, leader) = process.tasks.remove(0);
