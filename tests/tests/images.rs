@@ -20,6 +20,7 @@ unix = socket.socket(socket.AF_UNIX); unix.bind("listener"); unix.listen(2)
 client = socket.socket(socket.AF_UNIX); client.connect("listener")
 r, w = os.pipe(); os.write(w, b"in the pipe")
 epoll = select.epoll(); epoll.register(r, select.EPOLLIN)
+master, slave = os.openpty(); os.write(master, b"typed\n")
 shared = mmap.mmap(-1, 1 << 20); shared[:6] = b"shared"
 ghost = tempfile.TemporaryFile(dir="."); ghost.write(b"no name"); ghost.flush()
 passwd = open("/etc/passwd"); directory = os.open("/", os.O_RDONLY)
