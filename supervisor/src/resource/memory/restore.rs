@@ -2,6 +2,7 @@
 use super::super::descriptor::hand_over;
 use super::super::{Context, Error, Nascent, NascentProcess, Result, shim_names, sysv_shm};
 use super::{AddressSpace, Backing, MappingRecord, PAGE, Section, TASK_SIZE, vdso};
+use crate::image::RunRef;
 use crate::proc::{Mapping, Proc, parse_maps};
 use crate::tracee::{Call, Injector, Stopped, find_hole};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -211,23 +212,18 @@ fn set_layout(process: &mut NascentProcess, space: &AddressSpace) -> Result<()> 
     process.call("set the memory layout", libc::SYS_prctl, [PR_SET_MM, PR_SET_MM_MAP, address, map.len() as u64, 0]).map(drop)
 }
 
-/// Writes the recorded pages.
+/// Writes the recorded pages, as they come from the image, by several threads.
 fn fill(cx: &Nascent, process: &NascentProcess, space: &AddressSpace) -> Result<()> {
-    const PIECE: u64 = 1 << 20;
-    let longest = space.runs.iter().map(|run| run.data.len).max().unwrap_or(0);
-    let mut buffer = vec![0u8; longest.min(PIECE) as usize];
-    for run in &space.runs {
-        let mut done = 0;
-        while done < run.data.len {
-            let len = (run.data.len - done).min(PIECE);
-            let piece = &mut buffer[..len as usize];
-            cx.reader.read(run.data.start + done, piece)?;
-            crate::sys::memory::write(process.pid, run.start + done, piece)
-                .doing(|| format!("write the memory of process {} at {:#x}", process.vpid, run.start + done))?;
-            done += len;
-        }
-    }
-    Ok(())
+    let mut runs: Vec<&super::PageRun> = space.runs.iter().collect();
+    runs.sort_unstable_by_key(|run| run.data.start);
+    let ranges: Vec<RunRef> = runs.iter().map(|run| run.data).collect();
+    let (pid, vpid) = (process.pid, process.vpid);
+    let write = |position: u64, bytes: &[u8]| {
+        let run = runs[runs.partition_point(|run| run.data.start + run.data.len <= position)];
+        let address = run.start + (position - run.data.start);
+        crate::sys::memory::write(pid, address, bytes).doing(|| format!("write the memory of process {vpid} at {address:#x}"))
+    };
+    Ok(cx.reader.stream(&ranges, write)?)
 }
 
 /// Final protection, advice, locks and names.
