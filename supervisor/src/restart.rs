@@ -183,6 +183,7 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     task::restore_scheduling(&records.tasks, cx)?;
     timer::start(&records.timers, cx)?;
 
+    posix_shm::correct_caches(cx, &records.memory)?;
     let shim_then = records.names == Names::Shim;
     shim_names::correct_memory(cx, &records.processes, &records.tasks, &records.memory, shim_then)?;
 

@@ -45,25 +45,28 @@ pub fn to_host(time: timespec, offset: i64) -> timespec {
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
     let real = next!("clock_gettime", fn(clockid_t, *mut timespec) -> c_int);
-    let Some(table) = pod() else {
-        // SAFETY: the caller's.
-        return unsafe { real(clock, time) };
-    };
-    if clock < 0 {
+    if let Some(table) = pod().filter(|_| clock < 0) {
         return match translate::clock(table, clock, translate::task) {
             // SAFETY: the caller's.
             Ok(clock) => unsafe { real(clock, time) },
             Err(errno) => fail(errno),
         };
     }
-    // SAFETY: the caller's; libc filled it in.
-    unsafe {
-        let done = real(clock, time);
-        let offset = offset(table, clock);
-        if offset != 0 && done == 0 {
-            *time = moved(*time, offset);
+    loop {
+        let stamp = pod().map(|table| table.stamp());
+        // SAFETY: the caller's.
+        let done = unsafe { real(clock, time) };
+        let table = pod();
+        // What was the time on the host of before must not be moved by the offset of this one.
+        if table.map(|table| table.stamp()) != stamp {
+            continue;
         }
-        done
+        let offset = table.map_or(0, |table| offset(table, clock));
+        if offset != 0 && done == 0 {
+            // SAFETY: libc filled it in.
+            unsafe { *time = moved(*time, offset) };
+        }
+        return done;
     }
 }
 

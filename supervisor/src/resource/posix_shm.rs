@@ -3,6 +3,7 @@
 //! Under `--names kernel` the pod has a /dev/shm of its own, empty after a restart, and everything in it is recorded. Under
 //! `--names shim` the pod's objects are those whose names begin with its prefix. They are there before anything is opened or mapped, so
 //! that descriptors and mappings find ordinary files.
+use super::memory::{Backing, Section as Memory};
 use super::{Capture, Context, Error, Nascent, Result, sysv};
 use crate::image::RunRef;
 use autopod_namespace::Table;
@@ -43,6 +44,7 @@ pub struct Record {
 
 const DIRECTORY: &str = "/dev/shm";
 const PIECE: u64 = 1 << 20;
+const PAGE: u64 = 4096;
 const SEMAPHORE: &[u8] = b"sem.";
 
 /// The host's name for one of the pod's: the C library puts `sem.` before all else.
@@ -214,6 +216,49 @@ fn restore_in(root: &Path, cx: &mut Nascent) -> Result<()> {
             .ok_or_else(|| Error::NotHere(format!("the name {} is too long here", record.path.display())))?;
         make(&directory, &host, record, &hosts, made.remove(&hosts.len()), cx)?;
         hosts.push(host);
+    }
+    Ok(())
+}
+
+/// The C library finds a semaphore that it has open by device, inode and name (`struct inuse_sem` of the GNU one: dev, ino, count, address,
+/// name): puts in what they are now. The shim gives it the host's name; one that is longer than before has no room. Memory must be complete.
+pub fn correct_caches(cx: &mut Nascent, memory: &Memory) -> Result<()> {
+    let records: Vec<Record> = cx.section("posix_shm")?;
+    let table = sysv::table(cx.kernel_names, &cx.pod_name, &mut cx.stash)?;
+    let mut now = HashMap::new();
+    for record in records.iter().filter(|record| record.path.as_os_str().as_bytes().starts_with(SEMAPHORE)) {
+        let Some(name) = host_name(table, &record.path) else { continue };
+        let Ok(stat) = nix::sys::stat::lstat(&Path::new(DIRECTORY).join(&name)) else { continue };
+        let name = [b"/", &name.as_os_str().as_bytes()[SEMAPHORE.len()..], b"\0"].concat();
+        now.insert(record.inode, (stat.st_dev, stat.st_ino, name));
+    }
+    if now.is_empty() {
+        return Ok(());
+    }
+    for space in &memory.spaces {
+        let places: Vec<u64> = space.mappings.iter().filter(|map| map.shared && map.end - map.start == PAGE).map(|map| map.start).collect();
+        let pid = cx.process_mut(space.process)?.pid;
+        let doing = || format!("put the semaphores of process {} right", space.process);
+        let private = |start: u64| {
+            let map = space.mappings.iter().find(|map| map.start <= start && start < map.end);
+            map.is_some_and(|map| !map.shared && map.backing == Backing::Anonymous && map.protection & libc::PROT_WRITE != 0)
+        };
+        for run in space.runs.iter().filter(|run| !places.is_empty() && private(run.start)) {
+            let mut bytes = vec![0; run.data.len as usize];
+            crate::sys::memory::read(pid, run.start, &mut bytes).doing(doing)?;
+            let words: Vec<u64> = bytes.chunks_exact(8).map(|raw| u64::from_le_bytes(raw.try_into().expect("eight bytes"))).collect();
+            for (index, known) in words.windows(4).enumerate() {
+                let count = known[2] as u32;
+                let Some((device, inode, name)) = now.get(&known[1]).filter(|_| places.contains(&known[3]) && count > 0) else { continue };
+                let right = [device.to_le_bytes(), inode.to_le_bytes()].concat();
+                let at = run.start + index as u64 * 8;
+                crate::sys::memory::write(pid, at, &right).doing(doing)?;
+                let before = bytes[index * 8 + 32..].split(|byte| *byte == 0).next().unwrap_or_default();
+                if before.starts_with(b"/") && name.len() <= before.len() + 1 {
+                    crate::sys::memory::write(pid, at + 32, name).doing(doing)?;
+                }
+            }
+        }
     }
     Ok(())
 }
