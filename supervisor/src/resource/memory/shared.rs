@@ -137,7 +137,9 @@ fn uncovered(covered: &[(u64, u64)], from: u64, to: u64) -> Vec<(u64, u64)> {
         if start > at && start < to {
             parts.push((at, start.min(to)));
         }
-        at = at.max(end);
+        if start < to {
+            at = at.max(end);
+        }
     }
     if at < to {
         parts.push((at, to));
