@@ -116,7 +116,7 @@ fn leave_hooks(proc: &Proc, stopped: &mut HashMap<i32, Stopped>) -> Result<bool,
         // not smaps, which takes long for much memory
         let maps = proc.read(&format!("{tid}/maps")).ok().and_then(|text| parse_maps(&text));
         let Some(maps) = maps else { continue };
-        if !shim_names::in_shim(&maps, registers.rip) {
+        if !shim_names::in_hook(&maps, registers.rip) {
             continue;
         }
         any = true;
@@ -203,10 +203,17 @@ fn free_vfork_children(proc: &Proc, waiting: &[(i32, Running)], stopped: &mut Ha
         }
         for child in proc.children(*pid)? {
             if let Some(task) = stopped.remove(&child) {
-                let running = task.resume(0)?;
-                running.interrupt_later(Duration::from_millis(2))?;
-                let child = running.stop()?;
-                stopped.insert(child.tid(), child);
+                let stop = |task: Stopped| {
+                    let running = task.resume(0)?;
+                    running.interrupt_later(Duration::from_millis(2))?;
+                    running.stop()
+                };
+                match stop(task) {
+                    Ok(child) => drop(stopped.insert(child.tid(), child)),
+                    // it ended, which is what its parent waits for
+                    Err(error) if error.is_gone() => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
     }

@@ -86,6 +86,12 @@ pub fn in_shim(maps: &[Mapping], rip: u64) -> bool {
     is_shim(map) || (map.label() == "[vdso]" && maps.iter().any(is_shim))
 }
 
+/// Whether an instruction is one of a hook, or of the vdso: a hook that reads a clock there adds what that clock is off afterwards.
+pub fn in_hook(maps: &[Mapping], rip: u64) -> bool {
+    let vdso = maps.iter().any(|map| map.label() == "[vdso]" && map.start <= rip && rip < map.end);
+    vdso || in_shim(maps, rip)
+}
+
 /// The registers of a task as a new process must have them: a hook of the shim repeats its call itself, since the arguments that it gave to
 /// the kernel are names of the host.
 pub fn rewound(maps: &[Mapping], registers: &Registers) -> Registers {
@@ -123,7 +129,7 @@ pub fn leave_hooks(maps: &[Mapping], mut task: Stopped) -> crate::tracee::Result
     const ROUNDS: u32 = 2000;
     for _ in 0..ROUNDS {
         let registers = task.registers()?;
-        if registers.interrupted() || !in_shim(maps, registers.rip) || task.group_stop().is_some() {
+        if registers.interrupted() || !in_hook(maps, registers.rip) || task.group_stop().is_some() {
             break;
         }
         let running = task.resume(0)?;
