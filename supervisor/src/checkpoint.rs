@@ -254,8 +254,6 @@ fn capture(cx: &mut Capture, request: &CheckpointRequest, progress: &mut dyn FnM
     let mut stage = |name: &str| progress(Progress { stage: name.into(), done: 0, total: 0 });
     stage("reading processes");
     shim_names::capture(cx)?;
-    let section = pod_section(cx, request)?;
-    cx.section("pod", &section)?;
     process::capture(cx)?;
     task::capture(cx)?;
     signal::capture(cx)?;
@@ -277,6 +275,9 @@ fn capture(cx: &mut Capture, request: &CheckpointRequest, progress: &mut dyn FnM
     terminal::conclude(cx)?;
     lock::capture(cx)?;
     aio::capture(cx)?;
+    // after all timers, which else would fire early by the time that it took to read them
+    let section = pod_section(cx, request)?;
+    cx.section("pod", &section)?;
     stage("reading memory");
     memory::capture(cx)
 }
