@@ -187,6 +187,7 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     let shim_then = records.names == Names::Shim;
     shim_names::correct_memory(cx, &records.processes, &records.tasks, &records.memory, shim_then)?;
 
+    terminal::keep(cx, init)?;
     // what the engine holds open would keep the pod from seeing ends of files
     cx.descriptions = Descriptions::default();
     cx.stash.retain(|key, _| key == shim_names::RENAMED);

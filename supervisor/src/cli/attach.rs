@@ -4,15 +4,15 @@ use crate::pod::client::Client;
 use crate::pod::control::{Answer, Request, Spawn};
 use crate::pod::init_protocol::Exit;
 use crate::pod::registry;
-use crate::sys::launch;
+use crate::sys::{launch, passing};
 use anyhow::{Context as _, bail};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::openpty;
+use nix::sys::socket::MsgFlags;
 use nix::sys::termios::{SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{read, write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,19 +90,18 @@ struct Relay {
 }
 
 impl Relay {
-    /// Makes the terminal, like ours where there is one, and returns the program's side of it, too.
-    fn open() -> anyhow::Result<(Self, OwnedFd)> {
-        let stdin = std::io::stdin();
-        let like = tcgetattr(&stdin).ok();
-        let size = launch::window_size(stdin.as_fd()).ok();
-        let pty = openpty(size.as_ref(), like.as_ref()).context("cannot make a terminal; is /dev/pts mounted?")?;
-        launch::close_on_exec_from(3);
-        fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
-        let end_of_file =
-            tcgetattr(&pty.slave)?.control_chars[SpecialCharacterIndices::VEOF as usize];
-        let relay =
-            Self { master: pty.master, pending: Vec::new(), end_of_file, input_open: true, output_open: true };
-        Ok((relay, pty.slave))
+    fn new(master: OwnedFd) -> anyhow::Result<Self> {
+        fcntl(&master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
+        // those of a terminal are asked of either side
+        let end_of_file = tcgetattr(&master)?.control_chars[SpecialCharacterIndices::VEOF as usize];
+        Ok(Self { master, pending: Vec::new(), end_of_file, input_open: true, output_open: true })
+    }
+
+    /// Takes the terminal that init has made.
+    fn receive(socket: &UnixStream) -> anyhow::Result<Self> {
+        let received = passing::receive(socket.as_fd(), &mut [0], MsgFlags::empty()).context("cannot take the terminal")?;
+        let Some(master) = received.descriptors.into_iter().next() else { bail!("the pod gave no terminal") };
+        Self::new(master)
     }
 
     fn resize(&self) {
@@ -168,18 +167,40 @@ pub(super) fn run(
     spawn.terminal = terminal;
     let mut relay = None;
     let answer = if terminal {
-        let (ours, theirs) = Relay::open()?;
-        relay = Some(ours);
-        let theirs: [BorrowedFd<'_>; 3] = [theirs.as_fd(); 3];
-        client.ask_with(&Request::Spawn(spawn), &theirs, &mut |_| {})?
+        // the terminal is made in the pod, like ours, and comes through the socket
+        let (ours, theirs) = UnixStream::pair()?;
+        let stdin = std::io::stdin();
+        let answer = client.ask_with(&Request::Spawn(spawn), &[stdin.as_fd(), theirs.as_fd(), theirs.as_fd()], &mut |_| {})?;
+        drop(theirs);
+        relay = Some(Relay::receive(&ours)?);
+        answer
     } else {
         let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
         client.ask_with(&Request::Spawn(spawn), &[stdin.as_fd(), stdout.as_fd(), stderr.as_fd()], &mut |_| {})?
     };
     let Answer::Spawned(spawned) = answer else { bail!("the supervisor of pod \"{pod}\" answered {answer:?}") };
     spawned.warning.iter().for_each(|warning| context.note(warning));
-    let raw = terminal.then(RawMode::enter).flatten();
-    let end = stay(context, client, pod, spawned.virtual_pid, &signals, &mut relay);
+    follow(context, client, pod, spawned.virtual_pid, &signals, relay)
+}
+
+/// Stays with a program that runs, through its terminal.
+pub(super) fn resume(context: &Context, client: Client, pod: &str, virtual_pid: i32, master: OwnedFd) -> anyhow::Result<End> {
+    let signals = Signals::catch().context("cannot catch signals")?;
+    let relay = Relay::new(master)?;
+    relay.resize();
+    follow(context, client, pod, virtual_pid, &signals, Some(relay))
+}
+
+fn follow(
+    context: &Context,
+    client: Client,
+    pod: &str,
+    virtual_pid: i32,
+    signals: &Signals,
+    mut relay: Option<Relay>,
+) -> anyhow::Result<End> {
+    let raw = relay.is_some().then(RawMode::enter).flatten();
+    let end = stay(context, client, pod, virtual_pid, signals, &mut relay);
     while relay.as_mut().is_some_and(|relay| relay.copy_output().unwrap_or(false)) {}
     drop(raw);
     end

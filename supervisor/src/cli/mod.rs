@@ -7,6 +7,7 @@ use std::process::ExitCode;
 mod add;
 mod addproc;
 mod attach;
+mod attach_verb;
 mod checkpoint;
 mod generate;
 mod inspect;
@@ -49,6 +50,7 @@ pub struct Global {
 enum Verb {
     Add(add::Args),
     Addproc(addproc::Args),
+    Attach(attach_verb::Args),
     List(list::Args),
     Ps(ps::Args),
     Logs(logs::Args),
@@ -107,6 +109,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.verb {
         Verb::Add(args) => add::run(&context, args),
         Verb::Addproc(args) => return finish(addproc::run(&context, args)),
+        Verb::Attach(args) => return finish(attach_verb::run(&context, args)),
         Verb::List(args) => list::run(&context, args),
         Verb::Ps(args) => ps::run(&context, args),
         Verb::Logs(args) => logs::run(&context, args),

@@ -5,6 +5,7 @@ use super::names_table::NamesTable;
 use super::namespaces::{ClockOffsets, Refused, furnish, unshare_for_child};
 use super::record::Names;
 use super::spawn;
+use super::terminals::Terminals;
 use crate::sys::launch::{self, Fork};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -154,6 +155,7 @@ struct Init {
     clients: Vec<OwnedFd>,
     waiters: Vec<(i32, OwnedFd)>,
     ends: VecDeque<(i32, Exit)>,
+    terminals: Terminals,
 }
 
 impl Init {
@@ -192,6 +194,7 @@ impl Init {
             clients: Vec::new(),
             waiters: Vec::new(),
             ends: VecDeque::new(),
+            terminals: Terminals::default(),
         })
     }
 
@@ -203,6 +206,7 @@ impl Init {
             }
             // Also when not signalled: costs a system call, and misses nothing.
             self.reap();
+            self.terminals.forget_left();
             for index in ready.into_iter().rev() {
                 let client = self.clients.swap_remove(index);
                 // A bug in one request must not end the pod.
@@ -265,6 +269,10 @@ impl Init {
                     return None;
                 }
             },
+            Request::Keep => {
+                incoming.descriptors.into_iter().for_each(|master| self.terminals.keep(master));
+                Ok(Answer::Kept)
+            }
             Request::Shutdown => {
                 self.shut_down();
                 let _ = send(client.as_fd(), &Answer::ShuttingDown, &[], None);
@@ -284,6 +292,10 @@ impl Init {
         if stdio.len() != if spawn.log.is_some() { 0 } else { 3 } || spawn.argv.is_empty() {
             return Err(Refused { doing: "reading the request".into(), errno: libc::EINVAL });
         }
+        let stdio = match spawn.terminal {
+            true => self.terminals.make(stdio, spawn.user.as_ref().map(|user| user.uid))?,
+            false => stdio,
+        };
         let (pid, mut go, mut report) = spawn::fork_program(spawn, stdio)?;
         let virtual_pid = self.enter(pid, None)?;
         self.table.iter().for_each(|table| table.leads_session(virtual_pid));

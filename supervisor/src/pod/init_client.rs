@@ -60,6 +60,15 @@ impl InitClient {
         }
     }
 
+    /// Gives init the master of a terminal to hold.
+    pub fn keep(&self, master: BorrowedFd<'_>) -> Result<(), Error> {
+        self.send(&Request::Keep, &[master])?;
+        match self.receive()?.0 {
+            Answer::Kept => Ok(()),
+            other => Err(self.silent(format!("it answered {other:?}"))),
+        }
+    }
+
     /// Kills everything in the pod, and init.
     pub fn shut_down(&self) -> Result<(), Error> {
         self.send(&Request::Shutdown, &[])?;

@@ -31,6 +31,8 @@ pub enum Request {
         /// The child's id in the pod.
         virtual_pid: i32,
     },
+    /// Hold the master of a terminal that was restored; it comes along.
+    Keep,
     /// Kill everything in the pod and end.
     Shutdown,
 }
@@ -51,7 +53,8 @@ pub struct Spawn {
     /// The file that its output is appended to, and its input empty. Opened here, in the pod's mount namespace, so that
     /// the program holds a file of its own tree.
     pub log: Option<PathBuf>,
-    /// Whether descriptor 0 is a terminal that shall control its session.
+    /// Whether a terminal shall control its session: one to be made like descriptor 0, whose master goes to the socket that is
+    /// descriptor 1; or descriptor 0, if there is no socket.
     pub terminal: bool,
 }
 
@@ -79,6 +82,8 @@ pub enum Answer {
     },
     /// The child ended.
     Exited(Exit),
+    /// The terminal is held.
+    Kept,
     /// All is killed; init ends now.
     ShuttingDown,
     /// It could not be done.

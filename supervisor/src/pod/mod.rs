@@ -24,6 +24,7 @@ mod running;
 pub mod socket;
 pub mod spawn;
 mod supervisor;
+pub mod terminals;
 
 pub use engine_run::run as run_engine;
 pub use error::Error;

@@ -6,6 +6,8 @@
 use super::descriptor::{InFlight, Seen, hand_over};
 use super::{Capture, Context, Error, Nascent, Result, Vpid, file_object};
 use crate::image::RunRef;
+use crate::pod::init_client::InitClient;
+use crate::proc::Proc;
 use crate::sys::terminal::{self as tty, Termios};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -41,6 +43,9 @@ pub struct Terminal {
     pub left: bool,
     /// Whether the slave is or was open.
     pub opened: bool,
+    /// The pod's init holds the master: the terminal of a program that was started with one.
+    #[serde(default)]
+    pub kept: bool,
     pub locked: bool,
     pub packet_mode: bool,
     pub exclusive: bool,
@@ -84,6 +89,7 @@ struct Draft {
     number: u32,
     master: Option<OwnedFd>,
     slaves: Vec<OwnedFd>,
+    kept: bool,
 }
 
 fn device(seen: &Seen) -> (u64, u64) {
@@ -127,7 +133,19 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture, _: &mut InFlight<'_>) -> Re
 
 /// Reads the terminals; every descriptor must have been captured.
 pub fn conclude(cx: &mut Capture) -> Result<()> {
-    let found = std::mem::take(cx.remembered::<Found>(FOUND)).0;
+    let mut found = std::mem::take(cx.remembered::<Found>(FOUND)).0;
+    let first = cx.processes.iter().find(|process| process.parent == 1);
+    let kept = first.map(|first| kept_by(&cx.proc, first.leader().stat.ppid)).transpose();
+    for master in kept.doing(|| "look for the terminals that init holds".into())?.into_iter().flatten() {
+        // one that nobody uses has ended with its program
+        if polled(master.as_fd(), libc::POLLIN) & libc::POLLHUP == 0 {
+            let index = tty::index(master.as_fd()).doing(|| "look at a terminal that init holds".into())?;
+            let number = found.len() as u32;
+            let draft = found.entry(index).or_insert_with(|| Draft { number, ..Draft::default() });
+            draft.kept = true;
+            draft.master.get_or_insert(master);
+        }
+    }
     for process in &cx.processes {
         let stat = &process.first_live().stat;
         let number = stat.tty_nr as u32;
@@ -151,6 +169,18 @@ pub fn conclude(cx: &mut Capture) -> Result<()> {
     cx.section(SECTION, &terminals)
 }
 
+/// The masters of terminals that a pod's init holds.
+pub fn kept_by(proc: &Proc, init: i32) -> std::io::Result<Vec<OwnedFd>> {
+    let pidfd = crate::sys::process::pidfd_open(init)?;
+    let mut masters = Vec::new();
+    for number in proc.numbers(&format!("{init}/fd"))? {
+        if proc.read_link(&format!("{init}/fd/{number}")).is_ok_and(|path| path.ends_with("ptmx")) {
+            masters.push(crate::sys::process::pidfd_getfd(pidfd.as_fd(), number)?);
+        }
+    }
+    Ok(masters)
+}
+
 fn polled(fd: BorrowedFd<'_>, events: i16) -> i16 {
     crate::sys::socket::events(fd, events).unwrap_or(0)
 }
@@ -167,6 +197,7 @@ fn read(cx: &mut Capture, index: u32, draft: Draft) -> Result<Terminal> {
         hung_up: draft.master.is_none(),
         left: false,
         opened: slave.is_some(),
+        kept: draft.kept,
         locked: false,
         packet_mode: false,
         exclusive: false,
@@ -417,6 +448,16 @@ fn with_session(cx: &mut Nascent, leader: Vpid, act: impl Fn(&mut super::Nascent
     let number = hand_over(process, sender.as_fd(), &[slave.as_fd()])?[0] as u64;
     act(process, number)?;
     process.call("close a terminal", libc::SYS_close, [number]).map(drop)
+}
+
+/// Gives init the terminals that it held.
+pub fn keep(cx: &Nascent, init: &InitClient) -> Result<()> {
+    let all = cx.stash.get(MADE).and_then(|any| any.downcast_ref::<Vec<Made>>());
+    for made in all.into_iter().flatten().filter(|made| made.terminal.kept) {
+        let kept = init.keep(made.master.as_fd());
+        kept.map_err(|error| Error::Inconsistent(format!("/dev/pts/{} cannot be kept: {error}", made.terminal.index)))?;
+    }
+    Ok(())
 }
 
 pub(super) fn open(record: &Record, _: u32, cx: &mut Nascent) -> Result<OwnedFd> {
