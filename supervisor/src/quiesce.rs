@@ -109,7 +109,7 @@ fn stop_all(proc: &Proc, init: i32, stopped: &mut HashMap<i32, Stopped>, ended: 
 fn leave_hooks(proc: &Proc, stopped: &mut HashMap<i32, Stopped>) -> Result<bool, Error> {
     let mut any = false;
     for tid in stopped.keys().copied().collect::<Vec<_>>() {
-        let registers = stopped[&tid].registers()?;
+        let Ok(registers) = stopped[&tid].registers() else { continue };
         if registers.interrupted() || stopped[&tid].group_stop().is_some() {
             continue;
         }
