@@ -29,6 +29,9 @@ pub enum Error {
     Key(#[from] KeyError),
 }
 
+/// How often stopping the pod is tried again when a task ends meanwhile.
+const ATTEMPTS: u32 = 5;
+
 /// Makes the image.
 pub fn run(request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
     let pod = request.record.name.clone();
@@ -46,7 +49,15 @@ pub fn run(request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> R
 
     progress(Progress { stage: "stopping".into(), done: 0, total: 0 });
     let stopped_at = Instant::now();
-    let stopped = quiesce(&proc, request.init_pid).map_err(|source| Error::Quiesce { pod: pod.clone(), source })?;
+    let mut attempts = 0;
+    let stopped = loop {
+        attempts += 1;
+        match quiesce(&proc, request.init_pid) {
+            // a task ended under our hands, as those of programs that fork and execute all the time do
+            Err(quiesce::Error::Tracee(error)) if error.is_gone() && attempts < ATTEMPTS => {}
+            other => break other.map_err(|source| Error::Quiesce { pod: pod.clone(), source })?,
+        }
+    };
     if stopped.is_empty() {
         return Err(Error::Empty { pod });
     }
