@@ -86,7 +86,10 @@ pub fn foreground(master: BorrowedFd<'_>) -> Option<i32> {
 /// Opens a master's slave, without its name.
 pub fn peer(master: BorrowedFd<'_>, flags: i32) -> io::Result<OwnedFd> {
     // SAFETY: this request takes flags, and gives a descriptor.
-    let fd = check(unsafe { libc::ioctl(master.as_raw_fd(), TIOCGPTPEER, flags | libc::O_NOCTTY | libc::O_CLOEXEC) }.into())?;
+    let fd = check(unsafe { libc::ioctl(master.as_raw_fd(), TIOCGPTPEER, flags | libc::O_NOCTTY) }.into())?;
+    // O_CLOEXEC given above would stay in the flags of the open file, and show in the fdinfo of every duplicate
+    // SAFETY: sets a flag of the descriptor that the kernel just gave us.
+    check(unsafe { libc::fcntl(fd as i32, libc::F_SETFD, libc::FD_CLOEXEC) }.into())?;
     // SAFETY: the kernel just gave us this descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
