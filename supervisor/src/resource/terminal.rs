@@ -110,7 +110,7 @@ pub(super) fn recognise(seen: &Seen) -> bool {
 
 pub(super) fn capture(seen: &Seen, cx: &mut Capture, _: &mut InFlight<'_>) -> Result<Record> {
     let doing = || format!("look at {}", seen.title());
-    let outside = || seen.refuse("it is a terminal outside of the pod", "start the program without -t, or let it close the terminal");
+    let outside = || seen.refuse("it is a terminal outside of the pod", "start the program with a terminal of the pod (-t), or let it close this one");
     let (side, index) = match device(seen) {
         MASTER => (Side::Master, tty::index(seen.fd.as_fd()).doing(doing)?),
         CONTROLLING => (Side::Slave, tty::device(seen.fd.as_fd()).ok().and_then(index_of).ok_or_else(outside)?),
@@ -155,7 +155,7 @@ pub fn conclude(cx: &mut Capture) -> Result<()> {
             return Err(Error::Refused {
                 object: format!("the controlling terminal of {}", process.title()),
                 reason: "it is outside of the pod".into(),
-                way_out: "start the program without -t".into(),
+                way_out: "start the program with a terminal of the pod (-t), or without any".into(),
             });
         }
     }
@@ -218,7 +218,7 @@ fn read(cx: &mut Capture, index: u32, draft: Draft) -> Result<Terminal> {
             Err(Error::Refused {
                 object: title,
                 reason: "its master is outside of the pod".into(),
-                way_out: "start the program without -t, or let it close the terminal".into(),
+                way_out: "start the program with a terminal of the pod (-t), or let it close this one".into(),
             })
         };
     };
