@@ -14,6 +14,37 @@ import sys
 PAGE = 4096
 
 
+def unpack_lz4(block):
+    """One block of the LZ4 block format."""
+    out, at = bytearray(), 0
+
+    def length(nibble):
+        nonlocal at
+        total, more = nibble, nibble == 15
+        while more:
+            total, more = total + block[at], block[at] == 255
+            at += 1
+        return total
+
+    while True:
+        token = block[at]
+        at += 1
+        literals = length(token >> 4)
+        out += block[at:at + literals]
+        at += literals
+        if at >= len(block):
+            return bytes(out)
+        offset = int.from_bytes(block[at:at + 2], "little")
+        at += 2
+        count = 4 + length(token & 15)
+        if not 0 < offset <= len(out):
+            raise ValueError("a match begins before the block")
+        start = len(out) - offset
+        # a match may reach into what it produces itself
+        pattern = bytes(out[start:start + count])
+        out += (pattern * (count // len(pattern) + 1))[:count]
+
+
 class Unpacker:
     """MessagePack, as far as the format needs it: no extension types."""
 
@@ -108,9 +139,14 @@ class Image:
         padded = self.data[at:at + -(-stored // PAGE) * PAGE]
         if hashlib.sha256(padded).digest() != chunk["digest"]:
             raise ValueError(f"chunk {index} does not fit its digest")
-        if chunk["codec"] != "none":
-            raise ValueError(f"chunk {index} is compressed with {chunk['codec']}")
-        return padded[:stored]
+        if chunk["codec"] == "none":
+            return padded[:stored]
+        if chunk["codec"] != "lz4":
+            raise ValueError(f"chunk {index} is compressed with {chunk['codec']}, which this reader cannot do")
+        out = unpack_lz4(padded[:stored])
+        if len(out) != chunk["len"]:
+            raise ValueError(f"chunk {index} decompresses to {len(out)} bytes")
+        return out
 
     def run(self, run):
         return self.stream[run["start"]:run["start"] + run["len"]]
