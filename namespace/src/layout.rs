@@ -7,7 +7,7 @@ use crate::id::ID_SPACE;
 
 /// "AutoPodN", little endian.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"AutoPodN");
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// utsname fields are 65 bytes with their NUL (__NEW_UTS_LEN in include/uapi/linux/utsname.h).
 pub(crate) const UTS_LEN: usize = 65;
@@ -16,6 +16,9 @@ pub(crate) const NAME_LEN: usize = 256;
 
 /// IPCMNI: without the boot option `ipcmni_extend` an ipc id is `sequence << 15 | slot`.
 pub(crate) const IPC_SLOTS: usize = 1 << 15;
+
+/// NR_UNIX98_PTY_MAX: no host has more pseudo terminals (include/uapi/linux/major.h, drivers/tty/pty.c).
+pub(crate) const TERMINALS: usize = 1 << 20;
 
 #[repr(C)]
 pub(crate) struct Header {
@@ -51,6 +54,13 @@ pub(crate) struct IpcMaps {
     pub by_virtual: [AtomicU64; IPC_SLOTS],
 }
 
+/// Numbers of pseudo terminals, plus one (terminals.rs).
+#[repr(C)]
+pub(crate) struct TerminalMaps {
+    pub by_host: [AtomicU32; TERMINALS],
+    pub by_virtual: [AtomicU32; TERMINALS],
+}
+
 #[repr(C, align(4096))]
 pub(crate) struct Page<T>(pub T);
 
@@ -64,6 +74,7 @@ pub(crate) struct Layout {
     /// host id -> virtual id. Believed only where `host` says the same.
     pub virtual_: Page<[AtomicU32; ID_SPACE]>,
     pub ipc: Page<[IpcMaps; 3]>,
+    pub terminals: Page<TerminalMaps>,
 }
 
 /// The size of the table's file, sparse.

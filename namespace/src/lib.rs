@@ -16,6 +16,7 @@ mod layout;
 mod names;
 mod path;
 mod table;
+mod terminals;
 
 pub use create::{Error, Settings};
 pub use id::{HostId, VirtualId};
@@ -25,3 +26,4 @@ pub use layout::{FILE_SIZE, MAGIC, VERSION};
 pub use names::{Clock, POSIX_NAME_MAX, Text};
 pub use path::{PathText, TABLE_FILE, default_table_path};
 pub use table::{Table, Unreachable};
+pub use terminals::{HostTerminal, VirtualTerminal};

@@ -278,3 +278,35 @@ proptest! {
         prop_assert_eq!(table.virtual_posix_name(b"autopod-0000000000001235-x"), None);
     }
 }
+
+#[test]
+fn terminals_get_the_lowest_number_that_no_living_one_has() {
+    let (_dir, table) = table();
+    let all = |_: HostTerminal| true;
+    let name = |host: u32| table.virtual_terminal_for(HostTerminal(host), all).unwrap().0;
+    assert_eq!([name(7), name(3), name(7), name(900_000)], [0, 1, 0, 2]);
+    assert_eq!(table.host_terminal(VirtualTerminal(2)), Some(HostTerminal(900_000)));
+    assert_eq!(table.virtual_terminal(HostTerminal(2)), None);
+    assert_eq!(table.virtual_terminal_for(HostTerminal(1 << 20), all), None);
+    // terminal 3 of the host is gone
+    let without = |gone: HostTerminal| gone.0 != 3;
+    assert_eq!(table.virtual_terminal_for(HostTerminal(5), without), Some(VirtualTerminal(1)));
+    assert_eq!(table.virtual_terminal(HostTerminal(3)), None);
+    assert_eq!(name(3), 3);
+    // as the engine leaves it after a restart
+    assert!(table.insert_terminal(VirtualTerminal(0), HostTerminal(40)));
+    assert_eq!((table.virtual_terminal(HostTerminal(7)), table.host_terminal(VirtualTerminal(0))), (None, Some(HostTerminal(40))));
+    assert!(!table.insert_terminal(VirtualTerminal(1 << 20), HostTerminal(1)));
+}
+
+#[test]
+fn all_threads_agree_on_the_numbers_of_terminals() {
+    let (_dir, table) = table();
+    let seen: Vec<Vec<u32>> = std::thread::scope(|scope| {
+        let one = || (0..500).map(|host| table.virtual_terminal_for(HostTerminal(host), |_| true).unwrap().0).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(seen.iter().all(|numbers| *numbers == seen[0]));
+    assert_eq!(seen[0].iter().collect::<HashSet<_>>().len(), 500);
+}

@@ -13,5 +13,6 @@ mod init;
 mod procfs;
 mod program;
 mod sys;
+mod terminals;
 mod text;
 mod translate;

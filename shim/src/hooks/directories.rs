@@ -1,4 +1,4 @@
-//! Reading directories: /proc, task directories, /dev/shm and /dev/mqueue list what is the pod's.
+//! Reading directories: /proc, task directories, /dev/shm, /dev/mqueue and /dev/pts list what is the pod's.
 
 use core::ffi::{c_char, c_void};
 
@@ -174,8 +174,8 @@ pub unsafe extern "C-unwind" fn glob(pattern: *const c_char, flags: c_int, faile
             closedir as *const (),
             readdir as *const (),
             opendir as *const (),
-            super::proc_files::lstat as *const (),
-            super::proc_files::stat as *const (),
+            super::stat::lstat as *const (),
+            super::stat::stat as *const (),
         ];
         let done = real(pattern, flags | libc::GLOB_ALTDIRFUNC, failed, found);
         (*found).flags &= !libc::GLOB_ALTDIRFUNC;

@@ -1,8 +1,8 @@
-//! Functions that take a path. All but those into /proc, /dev/shm and /dev/mqueue go straight on to libc.
+//! Functions that take a path. All but those into /proc, /dev/shm, /dev/mqueue and /dev/pts go straight on to libc.
 
 use core::ffi::{CStr, c_char, c_void};
 
-use libc::{FILE, c_int, c_uint, dev_t, gid_t, mode_t, off_t, size_t, ssize_t, stat as Stat, timespec, uid_t};
+use libc::{FILE, c_int, dev_t, gid_t, mode_t, off_t, size_t, ssize_t, timespec, uid_t};
 
 use autopod_namespace::PathText;
 
@@ -11,6 +11,7 @@ use crate::procfs::path::{Leads, Translated};
 use crate::procfs;
 use crate::sys::errno::fail;
 use crate::sys::next::next;
+use crate::terminals;
 
 pub fn path_of(found: &Option<Translated>, given: *const c_char) -> *const c_char {
     found.as_ref().map_or(given, |found| found.path.as_c_str().as_ptr())
@@ -45,10 +46,6 @@ macro_rules! with_path_at {
 }
 
 with_path! {
-    "stat" stat(path, buffer: *mut Stat) -> c_int;
-    "stat64" stat64(path, buffer: *mut Stat) -> c_int;
-    "lstat" lstat(path, buffer: *mut Stat) -> c_int;
-    "lstat64" lstat64(path, buffer: *mut Stat) -> c_int;
     "access" access(path, mode: c_int) -> c_int;
     "eaccess" eaccess(path, mode: c_int) -> c_int;
     "euidaccess" euidaccess(path, mode: c_int) -> c_int;
@@ -73,9 +70,6 @@ with_path! {
 }
 
 with_path_at! {
-    "fstatat" fstatat(directory, path, buffer: *mut Stat, flags: c_int) -> c_int;
-    "fstatat64" fstatat64(directory, path, buffer: *mut Stat, flags: c_int) -> c_int;
-    "statx" statx(directory, path, flags: c_int, mask: c_uint, buffer: *mut c_void) -> c_int;
     "faccessat" faccessat(directory, path, mode: c_int, flags: c_int) -> c_int;
     "unlinkat" unlinkat(directory, path, flags: c_int) -> c_int;
     "mkdirat" mkdirat(directory, path, mode: mode_t) -> c_int;
@@ -83,42 +77,6 @@ with_path_at! {
     "fchownat" fchownat(directory, path, user: uid_t, group: gid_t, flags: c_int) -> c_int;
     "utimensat" utimensat(directory, path, times: *const timespec, flags: c_int) -> c_int;
     "inotify_add_watch" inotify_add_watch(directory, path, mask: u32) -> c_int;
-}
-
-/// stat(2) as programs linked before glibc 2.33 call it, with a version in front.
-macro_rules! xstat {
-    ($($text:literal $name:ident;)*) => {$(
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C-unwind" fn $name(version: c_int, path: *const c_char, buffer: *mut Stat) -> c_int {
-            // SAFETY: the caller's.
-            unsafe {
-                let found = procfs::find(libc::AT_FDCWD, path);
-                next!($text, fn(c_int, *const c_char, *mut Stat) -> c_int)(version, path_of(&found, path), buffer)
-            }
-        }
-    )*};
-}
-
-xstat! {
-    "__xstat" __xstat;
-    "__xstat64" __xstat64;
-    "__lxstat" __lxstat;
-    "__lxstat64" __lxstat64;
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn __fxstatat(version: c_int, directory: c_int, path: *const c_char, buffer: *mut Stat, flags: c_int) -> c_int {
-    // SAFETY: the caller's.
-    unsafe {
-        let found = procfs::find(directory, path);
-        next!("__fxstatat", fn(c_int, c_int, *const c_char, *mut Stat, c_int) -> c_int)(version, directory, path_of(&found, path), buffer, flags)
-    }
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn __fxstatat64(version: c_int, directory: c_int, path: *const c_char, buffer: *mut Stat, flags: c_int) -> c_int {
-    // SAFETY: the caller's; the structures are the same on 64 bit.
-    unsafe { __fxstatat(version, directory, path, buffer, flags) }
 }
 
 /// Functions with two paths.
@@ -262,9 +220,10 @@ pub unsafe extern "C-unwind" fn realpath(path: *const c_char, resolved: *mut c_c
     let real = next!("realpath", fn(*const c_char, *mut c_char) -> *mut c_char);
     // SAFETY: the caller's; a buffer has PATH_MAX bytes (realpath(3)).
     unsafe {
-        let Some(found) = procfs::find(libc::AT_FDCWD, path) else { return real(path, resolved) };
-        let path = real(found.path.as_c_str().as_ptr(), resolved);
-        if path.is_null() {
+        let found = procfs::find(libc::AT_FDCWD, path);
+        let path = real(path_of(&found, path), resolved);
+        // A link may lead to a terminal from anywhere (/dev/stdin).
+        if path.is_null() || found.is_none() && terminals::in_path(CStr::from_ptr(path).to_bytes()).is_none() {
             return path;
         }
         let own = pod().and_then(|table| procfs::path::from_host(table, CStr::from_ptr(path).to_bytes()));
@@ -274,17 +233,16 @@ pub unsafe extern "C-unwind" fn realpath(path: *const c_char, resolved: *mut c_c
 }
 
 /// readlink(2): what a link of /proc says, in the pod's names.
-unsafe fn link_of(found: Translated, buffer: *mut c_char, size: size_t, real: impl FnOnce(*const c_char) -> ssize_t) -> ssize_t {
+pub unsafe fn link_of(found: Translated, buffer: *mut c_char, size: size_t, real: impl FnOnce(*const c_char) -> ssize_t) -> ssize_t {
     if let Leads::Own { thread } = found.leads {
         return copy_link(&procfs::own_link(thread), buffer, size);
     }
-    let len = real(found.path.as_c_str().as_ptr());
-    let own = usize::try_from(len).ok().and_then(|len| {
-        // SAFETY: the kernel wrote so many bytes to the caller's buffer.
-        let link = unsafe { core::slice::from_raw_parts(buffer.cast::<u8>(), len) };
-        procfs::path::from_host(pod()?, link)
-    });
-    own.map_or(len, |own| copy_link(&own, buffer, size))
+    // Into memory of ours first: what is behind a link in the program's buffer has to stay as it was.
+    let host = procfs::link(found.path.as_c_str());
+    match pod().and_then(|table| procfs::path::from_host(table, host.as_bytes())) {
+        Some(own) if size > 0 => copy_link(&own, buffer, size),
+        _ => real(found.path.as_c_str().as_ptr()),
+    }
 }
 
 fn copy_link(link: &PathText, buffer: *mut c_char, size: size_t) -> ssize_t {
@@ -322,4 +280,10 @@ pub unsafe extern "C-unwind" fn readlinkat(directory: c_int, path: *const c_char
 pub unsafe extern "C-unwind" fn __readlink_chk(path: *const c_char, buffer: *mut c_char, size: size_t, _room: size_t) -> ssize_t {
     // SAFETY: the caller's.
     unsafe { readlink(path, buffer, size) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn __readlinkat_chk(directory: c_int, path: *const c_char, buffer: *mut c_char, size: size_t, _room: size_t) -> ssize_t {
+    // SAFETY: the caller's.
+    unsafe { readlinkat(directory, path, buffer, size) }
 }

@@ -8,13 +8,14 @@ use libc::timespec;
 
 use autopod_namespace::IpcKind;
 
-use super::{directories, exec, files, process, signal, spawn, sysv_ipc, terminal, time, users, uts, wait};
+use super::{directories, exec, files, proc_files, process, signal, spawn, sysv_ipc, terminal, time, users, uts, wait};
 use crate::cache;
 use crate::environment::Vector;
 use crate::init::{in_pod, pod};
 use crate::procfs;
 use crate::sys::call::{RESTARTED, restarted, syscall as kernel};
 use crate::sys::errno::result;
+use crate::terminals;
 use crate::translate;
 
 /// One byte for each number that `named` answers.
@@ -45,6 +46,8 @@ const NUMBERS: &[c_long] = &[
     libc::SYS_openat, libc::SYS_readlink, libc::SYS_readlinkat, libc::SYS_stat, libc::SYS_lstat, libc::SYS_newfstatat,
     libc::SYS_statx, libc::SYS_access, libc::SYS_faccessat, libc::SYS_faccessat2, libc::SYS_read, libc::SYS_set_tid_address,
     libc::SYS_pidfd_send_signal, libc::SYS_timerfd_settime, libc::SYS_getdents64, libc::SYS_setuid, libc::SYS_setreuid, libc::SYS_setresuid, libc::SYS_getsockopt, libc::SYS_sendmsg, libc::SYS_recvmsg, libc::SYS_timer_create,
+    libc::SYS_fstat, libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown, libc::SYS_fchmodat, libc::SYS_fchownat, libc::SYS_utimensat,
+    libc::SYS_truncate, libc::SYS_unlink, libc::SYS_unlinkat,
 ];
 
 /// Variadic in C; the arguments are where a function with seven has them. A number that is not in NAMED, and a clone that
@@ -237,6 +240,7 @@ unsafe fn named(number: c_long, arguments: [usize; 6]) -> isize {
             libc::SYS_ioctl => terminal::raw_ioctl(a as i32, b as _, c).unwrap_or_else(|| kernel(number, arguments)),
             libc::SYS_clock_gettime | libc::SYS_clock_getres | libc::SYS_clock_nanosleep => clock(number, arguments),
             libc::SYS_getdents64 => directories::raw_getdents64(a as i32, b as *mut u8, c),
+            libc::SYS_fstat => after_stat(number, arguments, kernel(number, arguments)),
             libc::SYS_setuid => {
                 users::before(&[a as u32]);
                 kernel(number, arguments)
@@ -372,15 +376,17 @@ unsafe fn futex(mut arguments: [usize; 6]) -> isize {
 /// Calls with a path: which argument it is, and whether a directory's descriptor is before it.
 unsafe fn with_path(number: c_long, mut arguments: [usize; 6]) -> isize {
     let at = match number {
-        libc::SYS_open | libc::SYS_readlink | libc::SYS_stat | libc::SYS_lstat | libc::SYS_access => 0,
-        libc::SYS_openat | libc::SYS_readlinkat | libc::SYS_newfstatat | libc::SYS_statx | libc::SYS_faccessat | libc::SYS_faccessat2 => 1,
+        libc::SYS_open | libc::SYS_readlink | libc::SYS_stat | libc::SYS_lstat | libc::SYS_access | libc::SYS_chmod | libc::SYS_chown
+        | libc::SYS_lchown | libc::SYS_truncate | libc::SYS_unlink => 0,
+        libc::SYS_openat | libc::SYS_readlinkat | libc::SYS_newfstatat | libc::SYS_statx | libc::SYS_faccessat | libc::SYS_faccessat2
+        | libc::SYS_fchmodat | libc::SYS_fchownat | libc::SYS_utimensat | libc::SYS_unlinkat => 1,
         // SAFETY: the caller's.
         _ => return unsafe { other(number, arguments) },
     };
     // SAFETY: the caller's.
     unsafe {
         let directory = if at == 0 { libc::AT_FDCWD } else { arguments[0] as i32 };
-        let Some(found) = procfs::find(directory, arguments[at] as *const _) else { return kernel(number, arguments) };
+        let Some(found) = procfs::find(directory, arguments[at] as *const _) else { return after_stat(number, arguments, kernel(number, arguments)) };
         arguments[at] = found.path.as_c_str().as_ptr() as usize;
         match number {
             libc::SYS_open | libc::SYS_openat => {
@@ -391,17 +397,27 @@ unsafe fn with_path(number: c_long, mut arguments: [usize; 6]) -> isize {
                 fd
             }
             libc::SYS_readlink | libc::SYS_readlinkat => {
-                let link = match found.leads {
-                    procfs::path::Leads::Own { thread } => procfs::own_link(thread),
-                    _ => return kernel(number, arguments),
-                };
-                let len = link.as_bytes().len().min(arguments[at + 2]);
-                core::ptr::copy_nonoverlapping(link.as_bytes().as_ptr(), arguments[at + 1] as *mut u8, len);
-                len as isize
+                proc_files::link_of(found, arguments[at + 1] as *mut _, arguments[at + 2], |_| kernel(number, arguments))
             }
-            _ => kernel(number, arguments),
+            _ => after_stat(number, arguments, kernel(number, arguments)),
         }
     }
+}
+
+/// Puts what a call told of a terminal into the pod's names, if it is one that tells such things.
+unsafe fn after_stat(number: c_long, arguments: [usize; 6], done: isize) -> isize {
+    if done == 0 {
+        // SAFETY: the kernel filled in the caller's structures.
+        unsafe {
+            match number {
+                libc::SYS_stat | libc::SYS_lstat | libc::SYS_fstat => terminals::after_stat(arguments[1] as *mut _),
+                libc::SYS_newfstatat => terminals::after_stat(arguments[2] as *mut _),
+                libc::SYS_statx => terminals::after_statx(arguments[4] as *mut _),
+                _ => {}
+            }
+        }
+    }
+    done
 }
 
 /// Calls whose libc functions have no form below them here: through those, and back to the kernel's way of failing.

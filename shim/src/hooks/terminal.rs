@@ -1,4 +1,4 @@
-//! ioctl(2): the foreground group and session of a terminal, and owners of sockets.
+//! ioctl(2): the foreground group, session and number of a terminal, and owners of sockets.
 
 use core::ffi::c_ulong;
 
@@ -8,14 +8,16 @@ use crate::init::pod;
 use crate::sys::call::call;
 use crate::sys::errno::result;
 use crate::sys::next::next;
+use crate::terminals::{self, TIOCGPTN};
 use crate::translate;
 
 const FIOSETOWN: c_ulong = 0x8901;
 const SIOCSPGRP: c_ulong = 0x8902;
 const FIOGETOWN: c_ulong = 0x8903;
 const SIOCGPGRP: c_ulong = 0x8904;
+const TIOCGDEV: c_ulong = 0x8004_5432;
 
-/// Those requests that name a task or group; `None` for all others.
+/// Those requests that name a task, a group or a terminal; `None` for all others.
 ///
 /// # Safety
 /// As for ioctl(2).
@@ -44,6 +46,18 @@ pub unsafe fn raw_ioctl(fd: c_int, request: c_ulong, argument: usize) -> Option<
             let host = if request == libc::TIOCSPGRP { translate::group(table, id) } else { owner(table, id) };
             // SAFETY: the kernel reads one id.
             Some(host.map_or_else(|errno| -errno as isize, |host| unsafe { call!(libc::SYS_ioctl, fd, request, &raw const host) }))
+        }
+        TIOCGPTN | TIOCGDEV => {
+            let table = pod()?;
+            let mut host = 0u32;
+            // SAFETY: the kernel writes one number; the caller's memory for it.
+            unsafe {
+                let done = call!(libc::SYS_ioctl, fd, request, &raw mut host);
+                if done == 0 {
+                    *given.cast() = if request == TIOCGPTN { terminals::number(table, host) } else { terminals::short_device(table, host) };
+                }
+                Some(done)
+            }
         }
         _ => None,
     }

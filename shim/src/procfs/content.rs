@@ -5,6 +5,7 @@ use autopod_namespace::{Clock, HostId, HostIpc, IpcKind, PathText, Table};
 use super::path::Content;
 use crate::sys::call::call;
 use crate::sys::scratch::Scratch;
+use crate::terminals;
 use crate::text::leading_number;
 use crate::translate;
 
@@ -226,6 +227,7 @@ fn stat(table: Table, line: &[u8], out: &mut Out<'_>) {
     let ticks = table.clock_offset(Clock::Boottime) / NANOSECONDS_PER_TICK;
     fields(&line[end + 1..], out, |at, number| match at {
         1..=3 | 5 => Some(id(number)),
+        4 if number != 0 => Some(terminals::short_device(table, number as u32) as i32 as i64),
         19 => Some((number + ticks).max(0)),
         _ => None,
     });
@@ -251,7 +253,7 @@ fn sysv(table: Table, kind: IpcKind, line: &[u8], first: bool, tasks: &[usize], 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autopod_namespace::{Settings, Unreachable, VirtualId, VirtualIpc};
+    use autopod_namespace::{HostTerminal, Settings, Unreachable, VirtualId, VirtualIpc, VirtualTerminal};
 
     fn table() -> Table {
         let path = format!("/tmp/autopod-content-{}-{:?}\0", std::process::id(), std::thread::current().id());
@@ -262,6 +264,7 @@ mod tests {
         std::fs::remove_file(path.to_str().unwrap()).unwrap();
         table.insert(VirtualId::new(7).unwrap(), HostId::new(7000).unwrap());
         table.insert(VirtualId::new(123456).unwrap(), HostId::new(8).unwrap());
+        table.insert_terminal(VirtualTerminal(2), HostTerminal(0));
         table
     }
 
@@ -288,7 +291,7 @@ mod tests {
             (
                 Content::Stat,
                 "7000 (a (b) c\nd) S 8 7000 4711 34816 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 5000 9\n",
-                "7 (a (b) c\nd) S 123456 7 0 34816 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 15000 9\n",
+                "7 (a (b) c\nd) S 123456 7 0 34818 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 15000 9\n",
             ),
             (Content::Status, "Name:\tx\nPid:\t7000\nPPid:\t1\nNSpid:\t8\nVmPeak:\t    7000 kB\n", "Name:\tx\nPid:\t7\nPPid:\t0\nNSpid:\t123456\nVmPeak:\t    7000 kB\n"),
             (Content::FdInfo, "pos:\t7000\nlock:\t1: POSIX  ADVISORY  WRITE 7000 00:1b:8 0 EOF\nPid:\t8\n", "pos:\t7000\nlock:\t1: POSIX  ADVISORY  WRITE 7 00:1b:8 0 EOF\nPid:\t123456\n"),

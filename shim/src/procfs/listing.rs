@@ -1,4 +1,4 @@
-//! Directory streams over /proc, a task directory, /dev/shm and /dev/mqueue.
+//! Directory streams over /proc, a task directory, /dev/shm, /dev/mqueue and /dev/pts.
 
 use core::cell::UnsafeCell;
 use core::ffi::c_char;
@@ -11,6 +11,7 @@ use autopod_namespace::{HostId, PathText, Table, VirtualId};
 use super::path::{Listing, object_from_host};
 use crate::init::pod;
 use crate::sys::call::call;
+use crate::terminals;
 use crate::text;
 
 /// A stream that the program has open, and the entry that it was given last.
@@ -114,6 +115,9 @@ fn own_name(table: Table, kind: u32, name: &[u8]) -> Name {
     }
     if kind == Listing::Objects as u32 {
         return object_from_host(table, name).map_or(Name::Hidden, Name::Other);
+    }
+    if kind == Listing::Terminals as u32 {
+        return terminals::from_host(table, name).map_or(Name::Hidden, Name::Other);
     }
     match text::id(name).and_then(HostId::new) {
         None => Name::Same,

@@ -1,5 +1,5 @@
 //! /proc as the pod's programs see it: its processes only, under the pod's names; and /dev/shm and /dev/mqueue, which list
-//! the pod's objects only.
+//! the pod's objects only, and /dev/pts.
 
 pub mod content;
 pub mod listing;
@@ -14,14 +14,18 @@ use crate::init::pod;
 use crate::sys::call::call;
 use path::{Leads, Translated};
 
-/// Whether a relative path may lead into /proc: the process has had a descriptor or its working directory there.
+/// Whether a relative path may lead into /proc or /dev/pts: the process has had a descriptor or its working directory there.
 static RELATIVE: AtomicBool = AtomicBool::new(false);
 
-/// At the start of a program: whether it inherited a working directory in /proc.
+/// At the start of a program: whether it inherited a working directory there.
 pub fn notice_cwd() {
-    if working_directory().as_bytes().starts_with(b"/proc") {
+    if relative_base(working_directory().as_bytes()) {
         RELATIVE.store(true, Relaxed);
     }
+}
+
+fn relative_base(directory: &[u8]) -> bool {
+    directory == b"/proc" || directory.starts_with(b"/proc/") || directory == b"/dev/pts"
 }
 
 pub fn notice_directory() {
@@ -47,12 +51,17 @@ fn text(buffer: &[u8], len: isize) -> PathText {
 
 /// Where the kernel says a descriptor leads.
 pub fn descriptor(fd: i32) -> PathText {
-    let mut link = PathText::new();
-    link.push(b"/proc/self/fd/");
-    link.push_number(fd.max(0) as u64);
+    let mut path = PathText::new();
+    path.push(b"/proc/self/fd/");
+    path.push_number(fd.max(0) as u64);
+    link(path.as_c_str())
+}
+
+/// What a link of the host says; empty when it is none.
+pub fn link(path: &CStr) -> PathText {
     let mut buffer = [0u8; 512];
     // SAFETY: the kernel writes into our buffer.
-    let len = unsafe { call!(libc::SYS_readlinkat, libc::AT_FDCWD, link.as_c_str().as_ptr(), buffer.as_mut_ptr(), buffer.len()) };
+    let len = unsafe { call!(libc::SYS_readlinkat, libc::AT_FDCWD, path.as_ptr(), buffer.as_mut_ptr(), buffer.len()) };
     text(&buffer, len)
 }
 
@@ -77,7 +86,7 @@ pub unsafe fn find(directory: i32, path: *const c_char) -> Option<Translated> {
 #[cold]
 fn find_relative(table: Table, directory: i32, path: &[u8]) -> Option<Translated> {
     let base = if directory == libc::AT_FDCWD { working_directory() } else { descriptor(directory) };
-    if path.is_empty() || !(base.as_bytes() == b"/proc" || base.as_bytes().starts_with(b"/proc/")) {
+    if path.is_empty() || !relative_base(base.as_bytes()) {
         return None;
     }
     let mut whole = path::from_host(table, base.as_bytes()).unwrap_or(base);
@@ -101,6 +110,7 @@ pub fn opened(found: &Translated, fd: i32, flags: i32) {
         (Leads::Content(kind), Some(table)) if flags & (libc::O_ACCMODE | libc::O_PATH | libc::O_DIRECTORY) == libc::O_RDONLY => {
             content::replace(table, kind, fd, flags);
         }
+        (Leads::Master, _) if flags & libc::O_PATH == 0 => crate::terminals::notice(fd),
         _ if flags & (libc::O_DIRECTORY | libc::O_PATH) != 0 => notice_directory(),
         _ => {}
     }

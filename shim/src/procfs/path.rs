@@ -1,9 +1,10 @@
-//! Paths into /proc, /dev/shm and /dev/mqueue, from the pod's names to the host's.
+//! Paths into /proc, /dev/shm, /dev/mqueue and /dev/pts, from the pod's names to the host's.
 
 use core::ffi::{CStr, c_char};
 
 use autopod_namespace::{HostId, PathText, Table, VirtualId};
 
+use crate::terminals;
 use crate::text;
 use crate::translate;
 
@@ -18,6 +19,8 @@ pub enum Leads {
     Listing(Listing),
     /// To the link `self` or `thread-self`.
     Own { thread: bool },
+    /// To a new terminal, each time that it is opened.
+    Master,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +49,8 @@ pub enum Listing {
     Threads,
     /// /dev/shm and /dev/mqueue
     Objects,
+    /// /dev/pts
+    Terminals,
 }
 
 pub struct Translated {
@@ -72,7 +77,7 @@ pub unsafe fn special(path: *const c_char) -> bool {
                     && *path.add(2) == b'e' as c_char
                     && *path.add(3) == b'v' as c_char
                     && *path.add(4) == b'/' as c_char
-                    && matches!(*path.add(5) as u8, b's' | b'm')))
+                    && matches!(*path.add(5) as u8, b's' | b'm' | b'p' | b'f')))
     }
 }
 
@@ -96,10 +101,35 @@ pub fn translate(table: Table, path: &[u8]) -> Option<Translated> {
         b"dev" => match parts.next()? {
             b"shm" => translate_objects(table, b"/dev/shm", path),
             b"mqueue" => translate_objects(table, b"/dev/mqueue", path),
+            b"pts" => translate_terminal(table, path),
+            b"ptmx" => Some(Translated { path: whole(path)?, leads: Leads::Master }),
+            // A link to /proc/self/fd, whose entries may be links to terminals.
+            b"fd" => Some(Translated { path: whole(path)?, leads: Leads::Plain }),
             _ => None,
         },
         _ => None,
     }
+}
+
+fn whole(path: &[u8]) -> Option<PathText> {
+    let mut text = PathText::new();
+    text.push(path).then_some(text)
+}
+
+fn translate_terminal(table: Table, path: &[u8]) -> Option<Translated> {
+    let mut host = PathText::new();
+    host.push(b"/dev/pts");
+    let mut parts = components(path).skip(2);
+    let Some(name) = parts.next() else { return Some(Translated { path: host, leads: Leads::Listing(Listing::Terminals) }) };
+    // What is behind a terminal's name is ENOTDIR, whatever it is.
+    let behind = parts.next();
+    if name == b".." || behind == Some(b"..") {
+        return None;
+    }
+    let complete = host.push(b"/") && host.push(terminals::to_host(table, name).as_bytes());
+    let complete = complete && (behind.is_none() && !path.ends_with(b"/") || host.push(b"/"));
+    let leads = if name == b"ptmx" { Leads::Master } else { Leads::Plain };
+    complete.then_some(Translated { path: host, leads })
 }
 
 fn content(parts: &[&[u8]]) -> Option<Content> {
@@ -207,6 +237,12 @@ pub fn object_from_host(table: Table, name: &[u8]) -> Option<PathText> {
 
 /// A path that the kernel gave, in the pod's names: "/proc/4711/task/4712" and the like. `None`: it has none.
 pub fn from_host(table: Table, path: &[u8]) -> Option<PathText> {
+    // The name of a terminal that was hung up stays with those who have it open.
+    let gone = b" (deleted)";
+    if let Some(host) = terminals::in_path(path.strip_suffix(gone).unwrap_or(path)) {
+        let mut own = terminals::path(terminals::number(table, host));
+        return (!path.ends_with(gone) || own.push(gone)).then_some(own);
+    }
     let rest = path.strip_prefix(b"/proc/")?;
     let mut own = PathText::new();
     own.push(b"/proc");
@@ -229,7 +265,7 @@ pub fn from_host(table: Table, path: &[u8]) -> Option<PathText> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autopod_namespace::{Settings, Unreachable};
+    use autopod_namespace::{HostTerminal, Settings, Unreachable, VirtualTerminal};
 
     fn table() -> Table {
         let path = format!("/tmp/autopod-path-{}-{:?}\0", std::process::id(), std::thread::current().id());
@@ -240,6 +276,7 @@ mod tests {
         std::fs::remove_file(path.to_str().unwrap()).unwrap();
         table.insert(VirtualId::new(7).unwrap(), HostId::new(7000).unwrap());
         table.insert(VirtualId::new(8).unwrap(), HostId::new(8000).unwrap());
+        table.insert_terminal(VirtualTerminal(0), HostTerminal(60));
         table
     }
 
@@ -269,6 +306,13 @@ mod tests {
             ("/dev/shm/sem.x", Some(("/dev/shm/sem.autopod-00000000000000ab-x", Leads::Plain))),
             ("/dev/shm/x/7", Some(("/dev/shm/autopod-00000000000000ab-x/7", Leads::Plain))),
             ("/dev/mqueue/x", Some(("/dev/mqueue/autopod-00000000000000ab-x", Leads::Plain))),
+            ("/dev/pts", Some(("/dev/pts", Leads::Listing(Listing::Terminals)))),
+            ("/dev/pts/0", Some(("/dev/pts/60", Leads::Plain))),
+            ("/dev//pts/./60", Some(("/dev/pts/-1", Leads::Plain))),
+            ("/dev/pts/0/", Some(("/dev/pts/60/", Leads::Plain))),
+            ("/dev/pts/../shm", None),
+            ("/dev/pts/ptmx", Some(("/dev/pts/ptmx", Leads::Master))),
+            ("/dev/ptmx", Some(("/dev/ptmx", Leads::Master))),
             ("/dev/sda", None),
         ];
         for (path, expected) in cases {
@@ -284,6 +328,8 @@ mod tests {
         let back = |path: &str| from_host(table, path.as_bytes()).map(|path| path.as_str().to_owned());
         assert_eq!(back("/proc/7000/task/8000/fd").as_deref(), Some("/proc/7/task/8/fd"));
         assert_eq!(back("/proc/7000/fd/8000").as_deref(), Some("/proc/7/fd/8000"));
+        assert_eq!(back("/dev/pts/60").as_deref(), Some("/dev/pts/0"));
+        assert_eq!(back("/dev/pts/60 (deleted)").as_deref(), Some("/dev/pts/0 (deleted)"));
         assert_eq!(back("/home"), None);
         assert_eq!(object_from_host(table, b"sem.autopod-00000000000000ab-x").unwrap().as_str(), "sem.x");
         assert!(object_from_host(table, b"other").is_none());

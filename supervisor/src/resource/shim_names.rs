@@ -12,7 +12,7 @@ use super::{Capture, Context, Error, Nascent, Result, Vpid};
 use crate::pod::record::Names;
 use crate::proc::Mapping;
 use crate::tracee::{Call, Registers, Stopped};
-use autopod_namespace::{Clock, FILE_SIZE, HostId, HostIpc, IpcKind, Settings, Table, VirtualId, VirtualIpc};
+use autopod_namespace::{Clock, FILE_SIZE, HostId, HostIpc, HostTerminal, IpcKind, Settings, Table, VirtualId, VirtualIpc};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -46,6 +46,12 @@ pub fn name_task(table: Table, host: i32) -> Result<Vpid> {
 /// The virtual id of a group or session; 0 when it is not of the pod.
 pub fn name(table: Table, host: i32) -> Vpid {
     HostId::new(host).and_then(|host| table.virtual_of(host)).map_or(0, |id| id.raw() as Vpid)
+}
+
+/// The pod's number of a terminal.
+pub fn name_terminal(table: Table, host: u32) -> u32 {
+    let exists = |other: HostTerminal| std::path::Path::new(&format!("/dev/pts/{}", other.0)).exists();
+    table.virtual_terminal_for(HostTerminal(host), exists).map_or(host, |number| number.0)
 }
 
 /// Notes what else has a name, and refuses programs that were injected by hand: they are no descendants of the pod's init.

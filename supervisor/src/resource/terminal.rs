@@ -4,11 +4,12 @@
 //! same mode, but with everything off that would change or echo it: complete lines stay complete, and a half line goes on being edited. A
 //! session's members have their terminal from their leader, by fork: so a leader gets it as soon as it leads, before it has children.
 use super::descriptor::{InFlight, Seen, hand_over};
-use super::{Capture, Context, Error, Nascent, Result, Vpid, file_object};
+use super::{Capture, Context, Error, Nascent, Result, Vpid, file_object, shim_names, sysv};
 use crate::image::RunRef;
 use crate::pod::init_client::InitClient;
 use crate::proc::Proc;
 use crate::sys::terminal::{self as tty, Termios};
+use autopod_namespace::{HostTerminal, VirtualTerminal};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod, fstat, major, minor, stat};
@@ -35,7 +36,7 @@ pub enum Side {
 /// A terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terminal {
-    /// N of /dev/pts/N.
+    /// N of /dev/pts/N in the pod.
     pub index: u32,
     /// No master any more: reads of a slave end, writes fail.
     pub hung_up: bool,
@@ -185,13 +186,17 @@ fn polled(fd: BorrowedFd<'_>, events: i16) -> i16 {
     crate::sys::socket::events(fd, events).unwrap_or(0)
 }
 
-fn read(cx: &mut Capture, index: u32, draft: Draft) -> Result<Terminal> {
+fn read(cx: &mut Capture, host: u32, draft: Draft) -> Result<Terminal> {
+    let index = match shim_names::table(cx)? {
+        Some(table) => shim_names::name_terminal(table, host),
+        None => host,
+    };
     let title = format!("the terminal /dev/pts/{index}");
     let doing = || format!("read {title}");
     let empty = RunRef { start: 0, len: 0 };
     let slave = draft.slaves.first();
     let node = slave.and_then(|slave| fstat(slave).ok());
-    let node = node.or_else(|| stat(format!("/dev/pts/{index}").as_str()).ok());
+    let node = node.or_else(|| stat(format!("/dev/pts/{host}").as_str()).ok());
     let mut terminal = Terminal {
         index,
         hung_up: draft.master.is_none(),
@@ -326,6 +331,7 @@ pub fn restore(cx: &mut Nascent) -> Result<()> {
     let mut order: Vec<usize> = (0..terminals.len()).collect();
     order.sort_by_key(|number| terminals[*number].index);
     let mut made: BTreeMap<usize, Made> = BTreeMap::new();
+    let table = sysv::table(cx.kernel_names, &cx.pod_name, &mut cx.stash)?;
     // terminals get the lowest number that is free
     let mut spare = Vec::new();
     for number in order {
@@ -333,14 +339,15 @@ pub fn restore(cx: &mut Nascent) -> Result<()> {
         let doing = || format!("make the terminal /dev/pts/{}", terminal.index);
         let master = loop {
             let master = nix::fcntl::open("/dev/ptmx", OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty()).doing(doing)?;
-            let index = tty::index(master.as_fd()).doing(doing)?;
-            if index >= terminal.index {
-                if index > terminal.index {
-                    tracing::warn!("/dev/pts/{} is taken here; the terminal becomes /dev/pts/{index}", terminal.index);
+            let host = tty::index(master.as_fd()).doing(doing)?;
+            match table {
+                Some(table) if table.insert_terminal(VirtualTerminal(terminal.index), HostTerminal(host)) => break master,
+                None if host == terminal.index => break master,
+                None if host < terminal.index => spare.push(master),
+                _ => {
+                    return Err(Error::Inconsistent(format!("the terminal /dev/pts/{} cannot have its number", terminal.index)));
                 }
-                break master;
             }
-            spare.push(master);
         };
         made.insert(number, fill_new(cx, terminal, master)?);
     }

@@ -1,14 +1,18 @@
-//! Takes process ids, so that a restart cannot have them.
+//! Takes process ids and numbers of terminals, so that a restart cannot have them.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
 use anyhow::{Result, bail};
 
-/// Processes that hold ids; dropped, they end.
+/// Processes that hold ids, and masters of terminals; dropped, they end.
 #[derive(Debug, Default)]
-pub struct Occupants(Vec<Child>);
+pub struct Occupants(Vec<Child>, Vec<File>);
+
+/// So many terminals are made: those of the program that ended have the lowest numbers that are free.
+const TERMINALS: usize = 12;
 
 /// `ns_last_pid` and the fork after it belong together.
 static LAST: Mutex<()> = Mutex::new(());
@@ -18,6 +22,9 @@ impl Occupants {
     pub fn take(ids: &[u32]) -> Result<Self> {
         let _guard = LAST.lock();
         let mut taken = Self::default();
+        for _ in 0..TERMINALS {
+            taken.1.push(File::options().read(true).write(true).open("/dev/ptmx")?);
+        }
         for &id in ids {
             for attempt in 0.. {
                 if Path::new(&format!("/proc/{id}")).exists() {
