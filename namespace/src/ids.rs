@@ -142,6 +142,24 @@ impl Table {
         None
     }
 
+    /// Reserves `id`, which nobody has: what was reserved when the pod was checkpointed still is, after the restart.
+    pub fn insert_reserved(&self, id: VirtualId) {
+        self.layout().used.0[id.index() / 64].fetch_or(1 << (id.index() % 64), AcqRel);
+        self.header().id_ceiling.fetch_max(id.raw() as u32 + 1, Relaxed);
+        self.layout().host.0[id.index()].store(RESERVED, Release);
+    }
+
+    /// The ids that are reserved and not yet bound.
+    pub fn reservations(&self) -> impl Iterator<Item = VirtualId> + '_ {
+        let ceiling = self.header().id_ceiling.load(Acquire).min(ID_SPACE as u32);
+        let words = self.layout().used.0.iter().take((ceiling as usize).div_ceil(64)).enumerate();
+        let used = words.flat_map(|(at, word)| {
+            let word = word.load(Acquire);
+            (0..64).filter(move |bit| word >> bit & 1 != 0).map(move |bit| at * 64 + bit)
+        });
+        used.filter(|raw| self.layout().host.0[*raw].load(Acquire) == RESERVED).filter_map(|raw| VirtualId::new(raw as i32))
+    }
+
     /// Gives a reserved id to the task that was made. Parent and child both call it; the second call changes nothing.
     pub fn bind(&self, reservation: Reservation, host: HostId) {
         let id = reservation.id();

@@ -129,6 +129,22 @@ fn ids_are_recycled_and_never_run_out() {
 }
 
 #[test]
+fn what_is_reserved_stays_so_in_another_table() {
+    let (_dir, before) = table();
+    before.insert(VirtualId::INIT, h(1));
+    let (bound, open) = (before.reserve().unwrap(), before.reserve().unwrap());
+    before.bind(bound, h(70));
+    assert_eq!(before.reservations().collect::<Vec<_>>(), [open.id()]);
+    let (_dir, after) = table();
+    before.reservations().for_each(|id| after.insert_reserved(id));
+    assert_eq!(after.host_of(open.id()), None);
+    assert_ne!(after.virtual_for(h(80)), Some(open.id()));
+    after.bind(open, h(90));
+    assert_eq!(after.virtual_of(h(90)), Some(open.id()));
+    assert_eq!(after.reservations().count(), 0);
+}
+
+#[test]
 fn a_sweep_takes_out_what_is_gone() {
     let (_dir, table) = table();
     table.insert(VirtualId::INIT, h(1));

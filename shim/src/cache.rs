@@ -92,7 +92,9 @@ fn find_tid() -> i32 {
 fn own(table: Table, host: i32) -> i32 {
     let Some(host) = HostId::new(host) else { return host };
     let words = tls::get();
-    if let Some(id) = VirtualId::new(words.reserved.get()).filter(|_| words.reserver.get() != host.raw()) {
+    // After a restart the parent has another id of the host, too, and would be taken for the child.
+    let reserved = VirtualId::new(words.reserved.get()).filter(|_| words.reserved_in.get() == table.stamp() as u32);
+    if let Some(id) = reserved.filter(|_| words.reserver.get() != host.raw()) {
         table.bind(Reservation::of(id), host);
     }
     table.virtual_for_task(host).map_or(host.raw(), VirtualId::raw)
@@ -140,6 +142,7 @@ pub fn reserve(table: Table) -> Option<Reservation> {
     sweep(table);
     let words = tls::get();
     words.reserver.set(raw_pid());
+    words.reserved_in.set(table.stamp() as u32);
     words.reserved.set(reservation.id().raw());
     Some(reservation)
 }

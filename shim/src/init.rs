@@ -2,12 +2,13 @@
 //! (those of the program's libraries come first), so each of them asks `pod()`, and the first to ask does the work.
 
 use core::ffi::{CStr, c_char, c_void};
-use core::sync::atomic::{AtomicPtr, Ordering::*};
+use core::sync::atomic::{AtomicIsize, AtomicPtr, Ordering::*};
 
 use autopod_namespace::{FILE_SIZE, PathText, Table, default_table_path};
 
 use crate::cache;
 use crate::sys::call::call;
+use crate::sys::tls;
 
 /// What the engine finds by its first bytes, and changes when a pod is restarted with its names realized the other way.
 #[repr(C, align(16))]
@@ -17,13 +18,16 @@ struct Link {
     pod: AtomicPtr<c_void>,
     /// Where the table is, or shall be once the names are the shim's.
     table: AtomicPtr<c_void>,
+    /// Where each thread's words are (`tls::offset`).
+    words: AtomicIsize,
 }
 
 #[used]
 static LINK: Link = Link {
-    magic: *b"AutoPod shim v1\0",
+    magic: *b"AutoPod shim v2\0",
     pod: AtomicPtr::new(core::ptr::null_mut()),
     table: AtomicPtr::new(core::ptr::null_mut()),
+    words: AtomicIsize::new(0),
 };
 const NONE: *mut c_void = core::ptr::without_provenance_mut(1);
 
@@ -69,6 +73,7 @@ fn look() -> Option<Table> {
     if unsafe { environ }.is_null() {
         return None;
     }
+    LINK.words.store(tls::offset(), Release);
     let Some(pod) = variable(c"AUTOPOD_POD").filter(|name| !name.is_empty()) else {
         LINK.pod.store(NONE, Release);
         return None;

@@ -2,8 +2,8 @@
 //!
 //! Tasks are seized and interrupted until the set of them stops growing: a stopped task creates no others, so when a pass over
 //! the descendants of the pod's init finds nobody new, the pod stands still. Nothing of ours runs inside the programs for this.
-use crate::proc::{Proc, gone, parse_maps};
-use crate::resource::shim_names;
+use crate::proc::{Proc, gone};
+use crate::resource::shim_link;
 use crate::tracee::{self, Running, Stopped};
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -29,7 +29,7 @@ pub enum Error {
 
 /// So many walks must find nobody new.
 const QUIET: u32 = 3;
-/// How often tasks are let go on because they were in a hook of the shim.
+/// How often tasks are let go on because they were where they must not stay.
 const PASSES: u32 = 100;
 /// How long a task may stay in an uninterruptible wait before the checkpoint gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ pub struct StoppedProcess {
 }
 
 /// Stops every descendant of `init`, parents before children in the result. No task is stopped in the middle of a hook of the shim, where
-/// it may hold ids of the host in its registers, or have found out already who realizes the names.
+/// it may hold ids of the host in its registers, or before a program's shim knows who realizes the names.
 pub fn quiesce(proc: &Proc, init: i32) -> Result<Vec<StoppedProcess>, Error> {
     let mut stopped: HashMap<i32, Stopped> = HashMap::new();
     let mut ended: HashSet<i32> = HashSet::new();
@@ -94,7 +94,7 @@ fn stop_all(proc: &Proc, init: i32, stopped: &mut HashMap<i32, Stopped>, ended: 
         quiet = if grew { 0 } else { quiet + 1 };
         // a process whose parent ends is the child of neither for a walk that comes by just then
         if quiet >= QUIET {
-            if !leave_hooks(proc, stopped)? {
+            if !settle(proc, stopped)? {
                 return Ok(());
             }
             passes += 1;
@@ -105,27 +105,18 @@ fn stop_all(proc: &Proc, init: i32, stopped: &mut HashMap<i32, Stopped>, ended: 
     }
 }
 
-/// Lets every task that is in a hook of the shim leave it; tells whether there was any.
-fn leave_hooks(proc: &Proc, stopped: &mut HashMap<i32, Stopped>) -> Result<bool, Error> {
+/// Lets every task run on that is where it must not stay; tells whether there was any.
+fn settle(proc: &Proc, stopped: &mut HashMap<i32, Stopped>) -> Result<bool, Error> {
     let mut any = false;
     for tid in stopped.keys().copied().collect::<Vec<_>>() {
-        let Ok(registers) = stopped[&tid].registers() else { continue };
-        if registers.interrupted() || stopped[&tid].group_stop().is_some() {
-            continue;
-        }
-        // not smaps, which takes long for much memory
-        let maps = proc.read(&format!("{tid}/maps")).ok().and_then(|text| parse_maps(&text));
-        let Some(maps) = maps else { continue };
-        if !shim_names::in_hook(&maps, registers.rip) {
-            continue;
-        }
-        any = true;
-        if let Some(task) = stopped.remove(&tid) {
-            match shim_names::leave_hooks(&maps, task) {
-                Ok(task) => drop(stopped.insert(tid, task)),
-                Err(error) if error.is_gone() => {}
-                Err(error) => return Err(error.into()),
+        let Some(task) = stopped.remove(&tid) else { continue };
+        match shim_link::settle(proc, task) {
+            Ok((task, moved)) => {
+                any |= moved;
+                stopped.insert(tid, task);
             }
+            Err(error) if error.is_gone() => any = true,
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(any)

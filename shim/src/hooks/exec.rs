@@ -7,6 +7,7 @@ use libc::{c_int, c_short, pid_t};
 
 use autopod_namespace::{HostId, PathText, Table, VirtualId};
 
+use super::spawn::{Making, made_at_rest};
 use crate::environment::{self, Vector};
 use crate::init::{pod, variable};
 use crate::program::may_execute;
@@ -203,7 +204,13 @@ type Spawn = unsafe extern "C-unwind" fn(*mut pid_t, *const c_char, *const c_voi
 unsafe fn spawn(real: Spawn, id: *mut pid_t, path: *const c_char, actions: *const c_void, attributes: *const Attributes, argv: Vector, envp: Vector) -> c_int {
     // SAFETY: the caller's.
     unsafe {
-        let Some(table) = pod() else { return real(id, path, actions, attributes, argv, envp) };
+        let Some(table) = pod() else {
+            let failed = real(id, path, actions, attributes, argv, envp);
+            if failed == 0 && !id.is_null() {
+                *id = made_at_rest(*id as isize) as pid_t;
+            }
+            return failed;
+        };
         let mut own;
         let mut given = attributes;
         let mut session = false;
@@ -219,11 +226,14 @@ unsafe fn spawn(real: Spawn, id: *mut pid_t, path: *const c_char, actions: *cons
             }
         }
         let mut host = 0;
+        let making = Making::begin();
         let failed = environment::with(table, envp, |envp| real(&mut host, path, actions, given, argv, envp));
+        // The names may be the kernel's by now.
+        let child = HostId::new(host).filter(|_| failed == 0).and_then(|host| pod()?.virtual_for_task(host));
+        drop(making);
         if failed != 0 {
             return failed;
         }
-        let child = HostId::new(host).and_then(|host| table.virtual_for_task(host));
         if let Some(child) = child.filter(|_| session) {
             table.mark_session(child);
         }

@@ -9,18 +9,58 @@ use autopod_namespace::{HostId, Reservation, Table, VirtualId};
 
 use crate::cache;
 use crate::init::{in_pod, pod};
-use crate::sys::call::syscall;
+use crate::sys::call::{call, syscall};
 use crate::sys::errno::{fail, result};
 use crate::sys::next::next;
 use crate::sys::tls;
 
-/// Binds the reserved id in the parent and returns it. After a restart (another table) `host` means nothing any more, and
-/// the engine has bound the id.
+/// Binds the reserved id in the parent and returns it. When the pod was restarted meanwhile (another table), the child may have been made
+/// before: then `host` means nothing any more, and the engine has bound the id.
 fn made(table: Table, reservation: Reservation, stamp: u64, host: i32) -> i32 {
-    if let Some(host) = HostId::new(host).filter(|_| table.stamp() == stamp) {
+    let now = table.stamp() == stamp || is_child(host);
+    if now && pod().is_none() {
+        // Restarted where the kernel realizes the names.
+        return host;
+    }
+    if let Some(host) = HostId::new(host).filter(|_| now) {
         table.bind(reservation, host);
     }
     reservation.id().raw()
+}
+
+/// The name of a child that was made by a call which began while the kernel realized the names. They may be the shim's by now; then the id is
+/// one of the host, unless the restart came after the child.
+pub fn made_at_rest(child: isize) -> isize {
+    match pod() {
+        Some(table) if child > 0 && is_child(child as i32) => crate::translate::back_own(table, child as i32) as isize,
+        _ => child,
+    }
+}
+
+/// Whether a process of the host is a child of this one.
+#[cold]
+fn is_child(host: i32) -> bool {
+    let how = libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // SAFETY: without a place for what it finds, waitid touches no memory.
+    unsafe { call!(libc::SYS_waitid, libc::P_PID, host, 0, how, 0) == 0 }
+}
+
+/// Marks this thread as one that makes a task within libc, for as long as it lives.
+pub struct Making;
+
+impl Making {
+    pub fn begin() -> Making {
+        let making = &tls::get().making;
+        making.set(making.get() + 1);
+        Making
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        let making = &tls::get().making;
+        making.set(making.get() - 1);
+    }
 }
 
 /// A child that gets a copy of the memory; `make` is the call, with libc's or the kernel's result: 0 in the child,
@@ -35,6 +75,7 @@ pub fn forking(table: Table, make: impl FnOnce() -> isize) -> isize {
         0 => {
             // A copy of a vfork child's memory is nobody's but the copy's.
             tls::get().shares.set(0);
+            tls::get().making.set(0);
             cache::adopt(table, reservation);
         }
         ..0 => {
@@ -54,7 +95,7 @@ pub fn forking(table: Table, make: impl FnOnce() -> isize) -> isize {
 pub unsafe extern "C-unwind" fn fork() -> pid_t {
     // SAFETY: as fork itself.
     let real = || unsafe { next!("fork", fn() -> pid_t)() };
-    let Some(table) = pod() else { return real() };
+    let Some(table) = pod() else { return made_at_rest(real() as isize) as pid_t };
     libc_result(forking(table, || real() as isize))
 }
 
@@ -62,7 +103,7 @@ pub unsafe extern "C-unwind" fn fork() -> pid_t {
 pub unsafe extern "C-unwind" fn _Fork() -> pid_t {
     // SAFETY: as _Fork itself.
     let real = || unsafe { next!("_Fork", fn() -> pid_t)() };
-    let Some(table) = pod() else { return real() };
+    let Some(table) = pod() else { return made_at_rest(real() as isize) as pid_t };
     libc_result(forking(table, || real() as isize))
 }
 
@@ -158,7 +199,8 @@ extern "C" fn vfork_parent(child: isize, id: i64, stamp: u64) -> i32 {
     if in_pod() {
         words.shares.set(words.shares.get() - 1);
     }
-    let (Some(table), Some(id)) = (pod(), VirtualId::new(id as i32)) else { return result(child) as i32 };
+    let Some(id) = VirtualId::new(id as i32) else { return result(made_at_rest(child)) as i32 };
+    let Some(table) = pod() else { return result(child) as i32 };
     let reservation = Reservation::of(id);
     if child < 0 {
         table.release(reservation);
@@ -184,7 +226,12 @@ extern "C-unwind" fn begin(beginning: *mut c_void) -> c_int {
     let Beginning { start, argument, id, flags, set_tid } = unsafe { beginning.cast::<Beginning>().read() };
     if let Some(table) = pod() {
         match VirtualId::new(id) {
-            Some(id) => cache::adopt(table, Reservation::of(id)),
+            Some(id) => {
+                cache::adopt(table, Reservation::of(id));
+                if flags & libc::CLONE_VM == 0 {
+                    tls::get().making.set(0);
+                }
+            }
             None => tls::get().tid_of.set(0),
         }
         if flags & libc::CLONE_CHILD_SETTID != 0 && !set_tid.is_null() {
@@ -208,15 +255,15 @@ pub unsafe extern "C-unwind" fn clone(
     }
     let (Some(table), Some(function), false) = (pod(), start, stack.is_null()) else {
         // SAFETY: the caller's.
-        return unsafe { real(start, stack, flags, argument, parent_tid, area, child_tid) };
+        return unsafe { made_at_rest(real(start, stack, flags, argument, parent_tid, area, child_tid) as isize) as c_int };
     };
     let mut id = 0;
     if !thread {
         cache::pid();
         let Some(reservation) = cache::reserve(table) else { return fail(libc::EAGAIN) };
-        tls::get().reserved.set(0);
         id = reservation.id().raw();
     }
+    let _making = Making::begin();
     let stamp = table.stamp();
     // SAFETY: the caller's stack grows down from `stack`; libc's clone keeps below what it is given.
     let child = unsafe {
@@ -225,6 +272,7 @@ pub unsafe extern "C-unwind" fn clone(
         top.cast::<Beginning>().write(Beginning { start: function, argument, id, flags, set_tid: child_tid });
         real(Some(begin), top, flags, top, parent_tid, area, child_tid)
     };
+    tls::get().reserved.set(0);
     let Some(reservation) = VirtualId::new(id).map(Reservation::of) else {
         return if child > 0 { named(flags, parent_tid, crate::translate::back_own(table, child)) } else { child };
     };
@@ -252,6 +300,6 @@ pub unsafe fn raw_forking(number: libc::c_long, arguments: [usize; 6]) -> isize 
     let make = || unsafe { syscall(number, arguments) };
     match pod() {
         Some(table) => forking(table, make),
-        None => make(),
+        None => made_at_rest(make()),
     }
 }

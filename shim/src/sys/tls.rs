@@ -13,9 +13,13 @@ pub struct Words {
     pub shares: Cell<i32>,
     /// The virtual id reserved for the child that this thread is about to make (hooks/spawn.rs) ...
     pub reserved: Cell<i32>,
-    /// ... and the host id of the process that reserved it.
+    /// ... the host id of the process that reserved it ...
     pub reserver: Cell<i32>,
-    unused: [i32; 11],
+    /// ... and of the table that it is from, the lower half of the stamp.
+    pub reserved_in: Cell<u32>,
+    /// Over 0 while a function of libc makes a task, whose id of the host it holds. The engine lets this thread run on.
+    pub making: Cell<i32>,
+    unused: [i32; 9],
 }
 
 global_asm!(
@@ -31,6 +35,14 @@ global_asm!(
 );
 
 const _: () = assert!(size_of::<Words>() == 64);
+
+/// Where the words are, from the address that the register fs has: the same in all threads of a process.
+pub fn offset() -> isize {
+    let thread: isize;
+    // SAFETY: the first word of the thread's block is its own address (x86-64 ABI).
+    unsafe { asm!("mov {0}, qword ptr fs:[0]", out(reg) thread, options(pure, readonly, nostack)) };
+    core::ptr::from_ref(get() as &Words).addr() as isize - thread
+}
 
 #[inline(always)]
 pub fn get() -> &'static Words {

@@ -42,6 +42,7 @@ mod netlink_socket;
 mod other_socket;
 pub mod process;
 pub mod seccomp;
+pub mod shim_link;
 pub mod shim_names;
 pub mod signal;
 pub mod socket;

@@ -4,14 +4,14 @@
 //! The shim keeps virtual ids only, but the C library caches the id that the kernel gave to each thread, and writes it into the locks
 //! that the thread holds. After a restart these words are put right.
 use super::descriptor::hand_over;
-use super::memory::{AddressSpace, Backing, MappingRecord, Section as Memory};
+use super::memory::{Backing, Section as Memory};
 use super::process::ProcessRecord;
-use super::sysv;
+use super::{shim_link, sysv};
 use super::task::TaskRecord;
 use super::{Capture, Context, Error, Nascent, Result, Vpid};
 use crate::pod::record::Names;
 use crate::proc::Mapping;
-use crate::tracee::{Call, Registers, Stopped};
+use crate::tracee::{Call, Registers};
 use autopod_namespace::{Clock, FILE_SIZE, HostId, HostIpc, HostTerminal, IpcKind, Settings, Table, VirtualId, VirtualIpc};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -28,6 +28,9 @@ pub struct Section {
     /// The pod's clock was the host's plus this, in nanoseconds.
     pub monotonic_offset: i64,
     pub boottime_offset: i64,
+    /// Ids that are given to tasks which are just about to be made.
+    #[serde(default)]
+    pub reserved: Vec<Vpid>,
 }
 
 const SECTION: &str = "shim_names";
@@ -75,7 +78,8 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         cx.virtual_ids.insert(host, ids.virtual_id.raw() as Vpid);
     }
     let (monotonic_offset, boottime_offset) = (table.clock_offset(Clock::Monotonic), table.clock_offset(Clock::Boottime));
-    let section = Section { next_id: table.next_id(), monotonic_offset, boottime_offset };
+    let reserved = table.reservations().map(|id| id.raw() as Vpid).collect();
+    let section = Section { next_id: table.next_id(), monotonic_offset, boottime_offset, reserved };
     cx.section(SECTION, &section)
 }
 
@@ -90,12 +94,6 @@ pub fn in_shim(maps: &[Mapping], rip: u64) -> bool {
     let at = maps.partition_point(|map| map.end <= rip);
     let Some(map) = maps.get(at).filter(|map| map.start <= rip && map.execute) else { return false };
     is_shim(map) || (map.label() == "[vdso]" && maps.iter().any(is_shim))
-}
-
-/// Whether an instruction is one of a hook, or of the vdso: a hook that reads a clock there adds what that clock is off afterwards.
-pub fn in_hook(maps: &[Mapping], rip: u64) -> bool {
-    let vdso = maps.iter().any(|map| map.label() == "[vdso]" && map.start <= rip && rip < map.end);
-    vdso || in_shim(maps, rip)
 }
 
 /// The registers of a task as a new process must have them: a hook of the shim repeats its call itself, since the arguments that it gave to
@@ -128,21 +126,6 @@ fn waits_until(registers: &Registers) -> bool {
     const FUTEX_CLOCK_REALTIME: u64 = 256;
     let absolute = matches!(registers.rsi & 127, FUTEX_WAIT_BITSET | FUTEX_WAIT_REQUEUE_PI | FUTEX_LOCK_PI2);
     absolute && registers.rsi & FUTEX_CLOCK_REALTIME == 0 && registers.r10 != 0
-}
-
-/// Lets a task that was stopped within a hook run until it waits in a call or has left the shim: it may hold ids of the host in its registers.
-pub fn leave_hooks(maps: &[Mapping], mut task: Stopped) -> crate::tracee::Result<Stopped> {
-    const ROUNDS: u32 = 2000;
-    for _ in 0..ROUNDS {
-        let registers = task.registers()?;
-        if registers.interrupted() || !in_hook(maps, registers.rip) || task.group_stop().is_some() {
-            break;
-        }
-        let running = task.resume(0)?;
-        std::thread::sleep(std::time::Duration::from_micros(50));
-        task = running.stop()?;
-    }
-    Ok(task)
 }
 
 /// Whether programs that lived under names of this kind can live under those of here.
@@ -188,47 +171,17 @@ pub fn prepare(cx: &mut Nascent, memory: &Memory) -> Result<()> {
     Ok(())
 }
 
-/// What the shim keeps for us to find (`Link` in its `init.rs`).
-struct Link {
-    address: u64,
-    /// Where the table is, or may be put.
-    table: u64,
-}
-
-const LINK_MAGIC: &[u8; 16] = b"AutoPod shim v1\0";
-/// What the shim has in place of a table's address when its hooks translate nothing.
-const NONE: u64 = 1;
-
-fn find_link(pid: i32, space: &AddressSpace) -> Result<Option<Link>> {
-    let shim = |map: &&MappingRecord| match &map.backing {
-        Backing::File { file, .. } => file.path().file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"libautopod_shim")),
-        _ => false,
-    };
-    for map in space.mappings.iter().filter(shim).filter(|map| map.protection & libc::PROT_WRITE != 0) {
-        let mut bytes = vec![0u8; (map.end - map.start) as usize];
-        crate::sys::memory::read(pid, map.start, &mut bytes).doing(|| format!("find the shim of process {}", space.process))?;
-        for (index, raw) in bytes.chunks_exact(16).enumerate() {
-            if raw == LINK_MAGIC && (index + 2) * 16 <= bytes.len() {
-                let word = &bytes[index * 16 + 24..index * 16 + 32];
-                let table = u64::from_le_bytes(word.try_into().expect("eight bytes"));
-                return Ok(Some(Link { address: map.start + index as u64 * 16, table }));
-            }
-        }
-    }
-    Ok(None)
-}
-
 /// Names of the kernel's from now on: the shim of each program finds itself outside of any pod, and its hooks are the calls themselves.
 fn disarm(cx: &mut Nascent, memory: &Memory) -> Result<()> {
     for space in memory.spaces.iter().filter(|space| space.mappings.iter().any(|map| map.backing == Backing::NamesTable)) {
         let pid = cx.process_mut(space.process)?.pid;
-        let Some(link) = find_link(pid, space)? else {
+        let Some(link) = shim_link::find(pid, space)? else {
             return Err(Error::NotHere(format!(
                 "the shim of process {} is of another version; restart it under `--names shim`",
                 space.process
             )));
         };
-        crate::sys::memory::write(pid, link.address + 16, &NONE.to_le_bytes())
+        crate::sys::memory::write(pid, link.pod_at(), &shim_link::NONE.to_le_bytes())
             .doing(|| format!("disarm the shim of process {}", space.process))?;
     }
     let Some(table) = cx.stash.get(DORMANT).and_then(|any| any.downcast_ref::<Table>()).copied() else { return Ok(()) };
@@ -251,7 +204,7 @@ fn arm(cx: &mut Nascent, tasks: &[TaskRecord], memory: &Memory) -> Result<()> {
     for space in &memory.spaces {
         let doing = || format!("arm the shim of process {}", space.process);
         let process = cx.process_mut(space.process)?;
-        let Some(link) = find_link(process.pid, space)?.filter(|link| link.table != 0) else {
+        let Some(link) = shim_link::find(process.pid, space)?.filter(|link| link.table != 0) else {
             return Err(Error::NotHere(format!(
                 "process {} of the image runs without the shim (it is static, or its environment was cleared); restart it under `--names kernel`",
                 space.process
@@ -266,7 +219,7 @@ fn arm(cx: &mut Nascent, tasks: &[TaskRecord], memory: &Memory) -> Result<()> {
             Call::new(libc::SYS_close, [fd]),
         ];
         process.sequence("map the namespace table", &mut calls)?;
-        crate::sys::memory::write(process.pid, link.address + 16, &link.table.to_le_bytes()).doing(doing)?;
+        crate::sys::memory::write(process.pid, link.pod_at(), &link.table.to_le_bytes()).doing(doing)?;
     }
     for task in tasks {
         rename_arguments(cx, task)?;
@@ -309,6 +262,9 @@ pub fn registers_of(cx: &mut Nascent, task: &TaskRecord) -> Registers {
 pub fn restore(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
     let Some(table) = sysv::table(cx.kernel_names, &cx.pod_name, &mut cx.stash)? else { return Ok(()) };
     let section: Section = cx.section(SECTION)?;
+    for id in section.reserved.iter().filter_map(|id| VirtualId::new(*id as i32)) {
+        table.insert_reserved(id);
+    }
     for (vpid, host) in cx.host_ids.iter().filter(|(vpid, _)| **vpid != 1) {
         if let (Some(id), Some(host)) = (VirtualId::new(*vpid as i32), HostId::new(*host)) {
             table.insert(id, host);
