@@ -142,7 +142,7 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     shim_names::prepare(cx, &records.memory)?;
     posix_shm::restore(cx)?;
     terminal::restore(cx)?;
-    let objects: Vec<OwnedFd> = memory::shared::restore(&records.memory.objects, cx)?;
+    let objects: Vec<OwnedFd> = memory::shared::restore(&records.memory, cx)?;
     let helpers = tree::grow(cx, init, &records.processes, &records.plan, &records.memory, &objects)?;
     drop(objects);
     sysv_shm::restore(cx)?;

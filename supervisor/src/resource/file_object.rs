@@ -216,6 +216,19 @@ pub fn capture(cx: &mut Capture, fd: BorrowedFd<'_>, link: &Path) -> Result<File
     }
 }
 
+/// Records a program or library that is executed but that its path does not lead to any more. Nobody writes to code, so a file that has
+/// other names, which are not found, may come back as one of its own.
+pub(super) fn capture_code(cx: &mut Capture, fd: BorrowedFd<'_>, link: &Path) -> Result<FileObject> {
+    match capture(cx, fd, link) {
+        Err(Error::Refused { .. }) => {
+            let stat = fstat(fd).doing(|| format!("stat {}", link.display()))?;
+            let bytes = link.as_os_str().as_bytes();
+            ghost(cx, fd, &stat, OsStr::from_bytes(bytes.strip_suffix(b" (deleted)").unwrap_or(bytes)))
+        }
+        other => other,
+    }
+}
+
 /// Each ghost is recorded once; the records know it by a number of its own.
 fn ghost(cx: &mut Capture, fd: BorrowedFd<'_>, stat: &FileStat, name: &OsStr) -> Result<FileObject> {
     const KEY: &str = "ghosts";

@@ -178,6 +178,11 @@ impl Ghost {
                 }
             }
         }
+        // a program cannot be executed while anybody could write to it (ETXTBSY)
+        let fd = match self.kind {
+            Kind::File => cx.proc.open_file(&own_fd(fd.as_fd()), OFlag::O_RDONLY).doing(doing)?,
+            _ => fd,
+        };
         let stat = nix::sys::stat::fstat(&fd).doing(doing)?;
         if (stat.st_uid, stat.st_gid) != self.owner {
             let (uid, gid) = (Uid::from_raw(self.owner.0), Gid::from_raw(self.owner.1));

@@ -3,11 +3,12 @@
 //! Every process is created where the kernel allows only one way to get its parent and session right: by fork(2) from its
 //! parent, before or after that parent became a session leader; an orphan in another's session, from a short-lived helper in that session.
 //! The plan is made from the records alone, before anything is created.
-use super::file_object::FileObject;
+use super::file_object::{self, FileObject};
+use super::{Capture, CapturedProcess, Context, Error, Result, Vpid};
 use crate::proc::Stat;
 use crate::sys::process::{Kcmp, kcmp};
-use super::{Capture, CapturedProcess, Context, Error, Result, Vpid};
 use serde::{Deserialize, Serialize};
+use std::os::fd::AsFd;
 
 /// A process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,8 +46,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
     refuse_sharing(cx)?;
     let mut records = Vec::new();
     for index in 0..cx.processes.len() {
-        let process = &cx.processes[index];
-        let program = if process.zombie { None } else { Some(program(cx, process)?) };
+        let program = if cx.processes[index].zombie { None } else { Some(program(cx, index)?) };
         let process = &cx.processes[index];
         let stat = &process.leader().stat;
         records.push(ProcessRecord {
@@ -113,22 +113,25 @@ fn stop_unreported(cx: &Capture, process: &CapturedProcess) -> bool {
     !process.zombie && stat.and_then(|text| Stat::parse(&text)).is_some_and(|stat| stat.exit_code != 0)
 }
 
-fn program(cx: &Capture, process: &CapturedProcess) -> Result<FileObject> {
+/// The program file. An upgrade deletes or replaces the file of a program that runs on: its contents then go into the image.
+fn program(cx: &mut Capture, index: usize) -> Result<FileObject> {
+    let process = &cx.processes[index];
+    let title = process.title();
     let link = format!("{}/exe", process.handle);
-    let path = cx.proc.read_link(&link).doing(|| format!("read the program of {}", process.title()))?;
-    let refuse = |reason: &str| Error::Refused {
-        object: format!("the program file {} of {}", path.display(), process.title()),
-        reason: reason.into(),
-        way_out: "restart the program so that it runs from the file as it is now".into(),
-    };
+    let path = cx.proc.read_link(&link).doing(|| format!("read the program of {title}"))?;
     // following the link opens the very file, whatever its path means now
-    let real = cx.proc.open_file(&link, nix::fcntl::OFlag::O_PATH).doing(|| format!("open the program of {}", process.title()))?;
-    let real = nix::sys::stat::fstat(&real).doing(|| format!("stat the program of {}", process.title()))?;
-    let object = FileObject::by_path(&path).map_err(|_| refuse("it was deleted or replaced since the program started"))?;
-    if object.inode() != real.st_ino {
-        return Err(refuse("it was replaced since the program started"));
+    let real = cx.proc.open_file(&link, nix::fcntl::OFlag::O_PATH).doing(|| format!("open the program of {title}"))?;
+    let real = nix::sys::stat::fstat(&real).doing(|| format!("stat the program of {title}"))?;
+    match FileObject::by_path(&path) {
+        Ok(object) if object.inode() == real.st_ino => return Ok(object),
+        _ => {}
     }
-    Ok(object)
+    let lost = cx.proc.open_file(&link, nix::fcntl::OFlag::O_RDONLY).map_err(|source| Error::Refused {
+        object: format!("the program file {} of {title}", path.display()),
+        reason: format!("it was deleted or replaced since the program started, and cannot be read ({source})"),
+        way_out: "restart the program so that it runs from the file as it is now".into(),
+    })?;
+    file_object::capture_code(cx, lost.as_fd(), &path)
 }
 
 /// How a process comes into being.
@@ -246,6 +249,10 @@ impl Planner<'_> {
         let record = &self.records[index];
         let (process, session_here, lives) = (record.process, record.session, record.exit_status.is_none());
         self.steps.push(Step::Create { index, birth });
+        // first, so that all children are forked with it
+        if lives {
+            self.steps.push(Step::Build { index });
+        }
         let born = self.birth_session(index);
         let children = self.children(index);
         let leads = self.leads(index);
@@ -268,9 +275,6 @@ impl Planner<'_> {
             self.steps.push(Step::Lead { index });
         }
         self.created[index] = true;
-        if lives {
-            self.steps.push(Step::Build { index });
-        }
         for child in after {
             let wanted = self.birth_session(child);
             if wanted.is_some_and(|session| session != session_here) {

@@ -8,6 +8,7 @@ use super::{Context, Error, Nascent, NascentProcess, Result, Vpid, credentials, 
 use crate::pod::init_client::InitClient;
 use crate::sys;
 use crate::tracee::{self, Call, Injector, Stopped};
+use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// clone(2) flags of a thread.
@@ -26,6 +27,8 @@ struct Grove<'a> {
     stand_ins: Vec<NascentProcess>,
     /// Which program a process runs by now: index of the record that has it.
     programs: Vec<(Vpid, Option<usize>)>,
+    /// Whose memory, as recorded, a process has.
+    memories: HashMap<Vpid, Vpid>,
     next_free: Vpid,
 }
 
@@ -52,7 +55,8 @@ pub fn grow(
     let next_free = highest + 64;
     let mother = mother(cx, init, next_free, section)?;
     let programs = Vec::new();
-    let mut grove = Grove { records, section, objects, mother, stand_ins: Vec::new(), programs, next_free: next_free + 1 };
+    let memories = HashMap::new();
+    let mut grove = Grove { records, section, objects, mother, stand_ins: Vec::new(), programs, memories, next_free: next_free + 1 };
     for step in plan {
         grove.step(cx, step)?;
     }
@@ -105,12 +109,14 @@ impl Grove<'_> {
             }
             Step::Build { index } => {
                 let vpid = self.records[*index].process;
-                let space = self.section.spaces.iter().find(|space| space.process == vpid);
-                let space = space.ok_or_else(|| Error::Inconsistent(format!("process {vpid} has no memory")))?;
+                let recorded = |vpid: Vpid| self.section.spaces.iter().find(|space| space.process == vpid);
+                let space = recorded(vpid).ok_or_else(|| Error::Inconsistent(format!("process {vpid} has no memory")))?;
+                let base = self.memories.get(&vpid).and_then(|relative| recorded(*relative));
                 let at = cx.processes.iter().position(|process| process.vpid == vpid).expect("created by an earlier step");
                 let mut process = cx.processes.remove(at);
-                let built = memory::build(cx, &mut process, space, self.section, self.objects);
+                let built = memory::build(cx, &mut process, space, base, self.section, self.objects);
                 cx.processes.insert(at, process);
+                self.memories.insert(vpid, vpid);
                 built
             }
         }
@@ -124,6 +130,12 @@ impl Grove<'_> {
         }
         let parent_flag = libc::CLONE_PARENT as u64;
         let id = KernelId::of_task(cx, record, 0);
+        let source = match birth {
+            Birth::Seed => None,
+            Birth::Fork { .. } => Some(record.parent),
+            Birth::Orphan { from } => Some(from),
+        };
+        let memory = source.and_then(|source| self.memories.get(&source)).copied();
         let (process, program) = match birth {
             Birth::Seed => (fork(&mut self.mother, record.process, id, parent_flag, 0)?, None),
             Birth::Fork { .. } => {
@@ -160,8 +172,10 @@ impl Grove<'_> {
             (None, _) => true,
             _ => false,
         };
-        if !same {
-            self.exec(cx, index)?;
+        match memory {
+            _ if !same => self.exec(cx, index)?,
+            Some(memory) => drop(self.memories.insert(record.process, memory)),
+            None => {}
         }
         self.programs.push((record.process, if record.program.is_some() { Some(index) } else { program }));
         Ok(())

@@ -1,7 +1,8 @@
 //! Reading address spaces.
 use super::super::file_object::FileObject;
 use super::super::{Capture, CapturedProcess, Context, Error, Result, shim_names};
-use super::{AddressSpace, Backing, Layout, MappingRecord, PAGE, PageRun, Section, shared};
+use super::{AddressSpace, Backing, Layout, MappingRecord, PAGE, PageRun, Section, inherit, shared};
+use crate::image::RunRef;
 use crate::proc::Mapping;
 use crate::sys::memory::{PAGE_IS_FILE, PageRegion, pagemap_guards, pagemap_scan};
 use crate::sys::process::{Kcmp, kcmp};
@@ -32,7 +33,9 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
                 way_out: "checkpoint when one of them has ended or executed a program".into(),
             });
         }
-        section.spaces.push(space(cx, index, &mut objects)?);
+        let base = relative(cx, index, &section.spaces);
+        let space = space(cx, index, &mut objects, base)?;
+        section.spaces.push(space);
         if section.vdso.is_none() {
             section.vdso = super::vdso::capture(cx, index)?;
         }
@@ -41,7 +44,18 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
     cx.section("memory", &section)
 }
 
-fn space(cx: &mut Capture, index: usize, objects: &mut shared::Objects) -> Result<AddressSpace> {
+/// A process that may have pages in common with this one, since one was forked from the other or both from a third: where nothing was
+/// executed since, both have code and stack at the same random addresses. Its parent is the likeliest.
+fn relative<'a>(cx: &Capture, index: usize, spaces: &'a [AddressSpace]) -> Option<(i32, &'a [PageRun])> {
+    let process = &cx.processes[index];
+    let stat = &process.first_live().stat;
+    let related = |space: &&AddressSpace| (space.layout.start_code, space.layout.start_stack) == (stat.start_code, stat.start_stack);
+    let parent = spaces.iter().find(|space| space.process == process.parent).filter(related);
+    let space = parent.or_else(|| spaces.iter().find(related))?;
+    Some((cx.process(space.process)?.handle, &space.runs))
+}
+
+fn space(cx: &mut Capture, index: usize, objects: &mut shared::Objects, base: Option<(i32, &[PageRun])>) -> Result<AddressSpace> {
     let layout = layout(cx, index)?;
     let maps = cx.processes[index].maps.clone();
     let populated = populated(cx, &cx.processes[index])?;
@@ -56,7 +70,7 @@ fn space(cx: &mut Capture, index: usize, objects: &mut shared::Objects) -> Resul
         let stored = matches!(backing, Backing::Anonymous | Backing::File { .. } | Backing::Shared(_)) && !map.shared;
         if stored {
             let regions = populated_in(&populated, map, whole);
-            store(cx, index, map, &regions, &mut runs)?;
+            store(cx, index, map, &regions, base, &mut runs)?;
         }
         let flags = KEPT_FLAGS.iter().filter(|flag| map.has(flag)).map(|flag| String::from_utf8_lossy(*flag).into_owned());
         let name = map.label().strip_prefix("[anon:").and_then(|name| name.strip_suffix(']')).map(str::to_string);
@@ -222,8 +236,15 @@ fn populated_in(populated: &[PageRegion], map: &Mapping, whole: bool) -> Vec<(u6
     ranges
 }
 
-/// Copies pages into the image, leaving out those that are all zeroes.
-fn store(cx: &mut Capture, index: usize, map: &Mapping, ranges: &[(u64, u64)], runs: &mut Vec<PageRun>) -> Result<()> {
+/// Copies pages into the image, leaving out those that are all zeroes, and those that are there already as a relative's (host id and pages).
+fn store(
+    cx: &mut Capture,
+    index: usize,
+    map: &Mapping,
+    ranges: &[(u64, u64)],
+    base: Option<(i32, &[PageRun])>,
+    runs: &mut Vec<PageRun>,
+) -> Result<()> {
     const PIECE: u64 = 1 << 20;
     let mut buffer = vec![0u8; PIECE.min(map.len()) as usize];
     for &(start, end) in ranges {
@@ -235,13 +256,18 @@ fn store(cx: &mut Capture, index: usize, map: &Mapping, ranges: &[(u64, u64)], r
             // a private file mapping shows the file where there is no page of its own: zeroes must then be kept
             let keep_zeroes = map.inode != 0;
             for (offset, bytes) in filled(piece, keep_zeroes) {
-                let data = cx.writer.put(bytes)?;
-                let start = at + offset;
-                match runs.last_mut() {
-                    Some(last) if last.start + last.data.len == start && last.data.start + last.data.len == data.start => {
-                        last.data.len += data.len;
+                let (handle, theirs) = base.unwrap_or_default();
+                let read = |at: u64, to: &mut [u8]| crate::sys::memory::read(handle, at, to).is_ok();
+                for part in inherit::compare(theirs, at + offset, bytes, read) {
+                    let data = match part.stored {
+                        Some(start) => RunRef { start, len: (part.to - part.from) as u64 },
+                        None => cx.writer.put(&bytes[part.from..part.to])?,
+                    };
+                    let start = at + offset + part.from as u64;
+                    match runs.last_mut() {
+                        Some(last) if last.end() == start && last.data.start + last.data.len == data.start => last.data.len += data.len,
+                        _ => runs.push(PageRun { start, data }),
                     }
-                    _ => runs.push(PageRun { start, data }),
                 }
             }
             at += len;

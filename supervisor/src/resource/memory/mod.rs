@@ -4,6 +4,7 @@
 //! itself is the only place that has it: anonymous pages, and pages of private file mappings that were written. Shared
 //! anonymous memory, memfds and SysV segments are objects of their own, stored once ([`shared`]).
 mod capture;
+mod inherit;
 mod restore;
 pub mod shared;
 mod vdso;

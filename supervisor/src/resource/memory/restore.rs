@@ -1,11 +1,14 @@
 //! Building address spaces, by calls made in the process itself.
 use super::super::descriptor::hand_over;
 use super::super::{Context, Error, Nascent, NascentProcess, Result, shim_names, sysv_shm};
-use super::{AddressSpace, Backing, MappingRecord, PAGE, Section, TASK_SIZE, vdso};
+use super::inherit::Plan;
+use super::{AddressSpace, Backing, MappingRecord, Section, TASK_SIZE, vdso};
 use crate::image::RunRef;
 use crate::proc::{Mapping, Proc, parse_maps};
 use crate::tracee::{Call, Injector, Stopped, find_hole};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+const SYS_MSEAL: i64 = 462;
 
 /// Puts the injector's area into a process that has just started, where no address space of the image has anything, so that
 /// processes forked from it have it in the same place.
@@ -22,24 +25,35 @@ fn current(proc: &Proc, pid: i32) -> Result<Vec<Mapping>> {
     parse_maps(&text).ok_or_else(|| Error::Inconsistent(format!("/proc/{pid}/maps cannot be read")))
 }
 
-/// Replaces everything that a process has mapped by the recorded address space. `objects` are the shared objects of the section.
-pub fn build(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace, section: &Section, objects: &[OwnedFd]) -> Result<()> {
+/// Replaces everything that a process has mapped by the recorded address space, except what it has in common with `base`, the address
+/// space with which it was forked. `objects` are the shared objects of the section.
+pub fn build(
+    cx: &mut Nascent,
+    process: &mut NascentProcess,
+    space: &AddressSpace,
+    base: Option<&AddressSpace>,
+    section: &Section,
+    objects: &[OwnedFd],
+) -> Result<()> {
+    let plan = Plan::new(space, base);
     let maps = current(&cx.proc, process.pid)?;
     let avoid: Vec<(u64, u64)> = space.mappings.iter().map(|map| (map.start, map.end)).collect();
     let parked = vdso::park(&mut process.tasks[0].1, &mut process.injector, &maps, &avoid)?;
     vdso::check(cx, &process.tasks[0].1, &parked, section.vdso.as_ref())?;
-    clear(process, &parked)?;
+    clear(process, &parked, &plan)?;
     vdso::place(&mut process.tasks[0].1, &mut process.injector, &parked, &space.mappings)?;
-    map_all(cx, process, space, objects)?;
+    map_all(cx, process, space, &plan, objects)?;
     set_layout(process, space)?;
-    fill(cx, process, space)?;
-    protect(process, space)
+    open_up(process, space, &plan)?;
+    fill(cx, process, &plan.writes)?;
+    protect(process, space, &plan)
 }
 
-/// Unmaps everything but the injector's area and the parked vdso.
-fn clear(process: &mut NascentProcess, parked: &[Mapping]) -> Result<()> {
+/// Unmaps everything but the injector's area, the parked vdso and what is inherited.
+fn clear(process: &mut NascentProcess, parked: &[Mapping], plan: &Plan) -> Result<()> {
     let area = process.injector.range();
-    let mut kept: Vec<(u64, u64)> = parked.iter().map(|map| (map.start, map.end)).chain([(area.start, area.end)]).collect();
+    let ours = parked.iter().map(|map| (map.start, map.end)).chain([(area.start, area.end)]);
+    let mut kept: Vec<(u64, u64)> = ours.chain(plan.kept.iter().copied()).collect();
     kept.sort_unstable();
     let mut calls = Vec::new();
     let mut at = 0;
@@ -52,16 +66,22 @@ fn clear(process: &mut NascentProcess, parked: &[Mapping]) -> Result<()> {
     process.sequence("clear the memory", &mut calls)
 }
 
-/// Whether pages are written into the mapping after it is made.
-fn is_filled(map: &MappingRecord, space: &AddressSpace) -> bool {
-    let first = space.runs.partition_point(|run| run.start + run.data.len <= map.start);
-    !map.shared && space.runs.get(first).is_some_and(|run| run.start < map.end)
+/// Makes inherited mappings ready to be written to, and drops the pages that the process does not have.
+fn open_up(process: &mut NascentProcess, space: &AddressSpace, plan: &Plan) -> Result<()> {
+    const WRITABLE: i32 = libc::PROT_READ | libc::PROT_WRITE;
+    let mut calls = Vec::new();
+    for map in space.mappings.iter().filter(|map| plan.keeps(map) && plan.fills(map) && map.protection & WRITABLE != WRITABLE) {
+        calls.push(Call::new(libc::SYS_mprotect, [map.start, map.end - map.start, (map.protection | WRITABLE) as u64]));
+    }
+    let drops = plan.drops.iter().map(|(start, end)| [*start, end - start, libc::MADV_DONTNEED as u64]);
+    calls.extend(drops.map(|arguments| Call::new(libc::SYS_madvise, arguments)));
+    process.sequence("prepare the inherited memory", &mut calls)
 }
 
-fn map_all(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace, objects: &[OwnedFd]) -> Result<()> {
+fn map_all(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace, plan: &Plan, objects: &[OwnedFd]) -> Result<()> {
     // the files behind the mappings, each opened once
     let mut sources: Vec<(Source, OwnedFd)> = Vec::new();
-    for map in &space.mappings {
+    for map in space.mappings.iter().filter(|map| !plan.keeps(map)) {
         let Some(source) = Source::of(map) else { continue };
         if sources.iter().any(|(known, _)| *known == source) {
             continue;
@@ -89,7 +109,7 @@ fn map_all(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace,
         numbers.extend(hand_over(process, sender.as_fd(), batch)?);
     }
     let mut calls = Vec::new();
-    for map in &space.mappings {
+    for map in space.mappings.iter().filter(|map| !plan.keeps(map)) {
         let fd = match Source::of(map) {
             Some(source) => {
                 let at = sources.iter().position(|(known, _)| *known == source).expect("listed above");
@@ -101,8 +121,7 @@ fn map_all(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace,
             Backing::Kernel(_) | Backing::AioRing | Backing::SysvSegment(_) => continue,
             _ => {}
         }
-        let filled = is_filled(map, space);
-        let protection = if filled { map.protection | libc::PROT_READ | libc::PROT_WRITE } else { map.protection };
+        let protection = if plan.fills(map) { map.protection | libc::PROT_READ | libc::PROT_WRITE } else { map.protection };
         let mut flags = libc::MAP_FIXED_NOREPLACE | if map.shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
         if map.backing == Backing::Anonymous {
             flags |= libc::MAP_ANONYMOUS;
@@ -119,9 +138,15 @@ fn map_all(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace,
     process.sequence("map the memory", &mut calls)
 }
 
-/// Has mappings to come locked, where that was so; what we map ourselves must be there by then.
+/// Has mappings to come locked, where that was so, and mappings sealed (mseal(2)); what we map ourselves must be there by then, and children
+/// that were forked with a sealed mapping could not be rid of it.
 pub fn lock_future(cx: &mut Nascent, section: &Section) -> Result<()> {
     for space in &section.spaces {
+        let sealed = space.mappings.iter().filter(|map| map.flags.iter().any(|flag| flag == "sl"));
+        let mut seals: Vec<Call> = sealed.map(|map| Call::new(SYS_MSEAL, [map.start, map.end - map.start, 0])).collect();
+        if !seals.is_empty() {
+            cx.process_mut(space.process)?.sequence("seal the memory", &mut seals)?;
+        }
         if let Some(flags) = space.lock_future {
             cx.process_mut(space.process)?.call("lock mappings to come", libc::SYS_mlockall, [flags as u64])?;
         }
@@ -213,8 +238,8 @@ fn set_layout(process: &mut NascentProcess, space: &AddressSpace) -> Result<()> 
 }
 
 /// Writes the recorded pages, as they come from the image, by several threads.
-fn fill(cx: &Nascent, process: &NascentProcess, space: &AddressSpace) -> Result<()> {
-    let mut runs: Vec<&super::PageRun> = space.runs.iter().collect();
+fn fill(cx: &Nascent, process: &NascentProcess, writes: &[super::PageRun]) -> Result<()> {
+    let mut runs: Vec<&super::PageRun> = writes.iter().collect();
     runs.sort_unstable_by_key(|run| run.data.start);
     let ranges: Vec<RunRef> = runs.iter().map(|run| run.data).collect();
     let (pid, vpid) = (process.pid, process.vpid);
@@ -227,7 +252,7 @@ fn fill(cx: &Nascent, process: &NascentProcess, space: &AddressSpace) -> Result<
 }
 
 /// Final protection, advice, locks and names.
-fn protect(process: &mut NascentProcess, space: &AddressSpace) -> Result<()> {
+fn protect(process: &mut NascentProcess, space: &AddressSpace, plan: &Plan) -> Result<()> {
     const ADVICE: [(&str, i32); 8] = [
         ("sr", libc::MADV_SEQUENTIAL),
         ("rr", libc::MADV_RANDOM),
@@ -247,7 +272,7 @@ fn protect(process: &mut NascentProcess, space: &AddressSpace) -> Result<()> {
         }
         let len = map.end - map.start;
         let has = |flag: &str| map.flags.iter().any(|f| f == flag);
-        if is_filled(map, space) && map.protection & (libc::PROT_READ | libc::PROT_WRITE) != libc::PROT_READ | libc::PROT_WRITE {
+        if plan.fills(map) && map.protection & (libc::PROT_READ | libc::PROT_WRITE) != libc::PROT_READ | libc::PROT_WRITE {
             calls.push(Call::new(libc::SYS_mprotect, [map.start, len, map.protection as u64]));
         }
         for (flag, advice) in ADVICE {
@@ -259,7 +284,7 @@ fn protect(process: &mut NascentProcess, space: &AddressSpace) -> Result<()> {
             let on_fault = if has("lf") { 1 } else { 0 };
             calls.push(Call::new(libc::SYS_mlock2, [map.start, len, on_fault]));
         }
-        if let Some(name) = &map.name {
+        if let Some(name) = map.name.as_ref().filter(|_| !plan.keeps(map)) {
             named.push((map, name));
         }
     }
@@ -275,12 +300,5 @@ fn protect(process: &mut NascentProcess, space: &AddressSpace) -> Result<()> {
     }
     const MADV_GUARD_INSTALL: u64 = 102;
     let guards = space.guards.iter().map(|(start, end)| Call::new(libc::SYS_madvise, [*start, end - start, MADV_GUARD_INSTALL]));
-    process.sequence("install guard pages", &mut guards.collect::<Vec<_>>())?;
-    let mut seals: Vec<Call> = Vec::new();
-    for map in space.mappings.iter().filter(|map| map.flags.iter().any(|flag| flag == "sl")) {
-        const SYS_MSEAL: i64 = 462;
-        seals.push(Call::new(SYS_MSEAL, [map.start, map.end - map.start, 0]));
-    }
-    debug_assert!(PAGE.is_power_of_two());
-    process.sequence("seal the memory", &mut seals)
+    process.sequence("install guard pages", &mut guards.collect::<Vec<_>>())
 }

@@ -5,7 +5,7 @@
 //! of the pod holds one, /proc/PID/map_files where we may, else the memory of a process that maps it.
 use super::super::file_object;
 use super::super::{Capture, Context, Error, Nascent, Result, Vpid};
-use super::PAGE;
+use super::{Backing, PAGE, Section};
 use crate::image::RunRef;
 use crate::proc::Mapping;
 use crate::tracee::{Call, Injector};
@@ -72,7 +72,12 @@ impl Objects {
 impl Found {
     fn capture(self, cx: &mut Capture) -> Result<Object> {
         if let Some(fd) = self.descriptor(cx)? {
-            let file = file_object::capture(cx, fd.as_fd(), std::path::Path::new(&self.label))?;
+            let label = std::path::Path::new(&self.label);
+            let any = |what: fn(&Mapping) -> bool| self.mapped.iter().any(|(_, map)| what(map));
+            let file = match any(|map| map.execute) && !any(|map| map.shared) {
+                true => file_object::capture_code(cx, fd.as_fd(), label)?,
+                false => file_object::capture(cx, fd.as_fd(), label)?,
+            };
             return Ok(Object { kind: Kind::File(file), size: 0, runs: Vec::new() });
         }
         let kind = match self.label.strip_prefix("/memfd:") {
@@ -103,6 +108,16 @@ impl Found {
             // links of map_files may be followed only with CAP_CHECKPOINT_RESTORE in the first user namespace
             if let Ok(fd) = cx.proc.open_file(&path, nix::fcntl::OFlag::O_RDONLY) {
                 return Ok(Some(fd));
+            }
+            // anybody may follow the link to the program of a process of one's own
+            if let Ok(fd) = cx.proc.open_file(&format!("{}/exe", process.handle), nix::fcntl::OFlag::O_RDONLY) {
+                let program = cx.proc.read_link(&format!("{}/exe", process.handle)).unwrap_or_default();
+                let same = |stat: nix::sys::stat::FileStat| stat.st_ino == map.inode;
+                if program.as_os_str().as_encoded_bytes() == map.name.as_os_str().as_encoded_bytes()
+                    && nix::sys::stat::fstat(&fd).is_ok_and(same)
+                {
+                    return Ok(Some(fd));
+                }
             }
         }
         // else a process of the pod may have it open
@@ -187,12 +202,15 @@ fn read_through(cx: &mut Capture, vpid: Vpid, map: &Mapping, from: u64, to: u64,
 }
 
 /// Makes the objects, as descriptors of the engine.
-pub fn restore(objects: &[Object], cx: &mut Nascent) -> Result<Vec<OwnedFd>> {
+pub fn restore(section: &Section, cx: &mut Nascent) -> Result<Vec<OwnedFd>> {
     let mut fds = Vec::new();
-    for object in objects {
+    for (index, object) in section.objects.iter().enumerate() {
         let name = match &object.kind {
             Kind::File(file) => {
-                fds.push(file.open(cx, libc::O_RDWR)?);
+                // a program cannot be executed while anybody could write to it (ETXTBSY)
+                let backing = Backing::Shared(index as u32);
+                let shared = section.spaces.iter().flat_map(|space| &space.mappings).any(|map| map.shared && map.backing == backing);
+                fds.push(file.open(cx, if shared { libc::O_RDWR } else { libc::O_RDONLY })?);
                 continue;
             }
             Kind::Memfd { name } => name.as_str(),
