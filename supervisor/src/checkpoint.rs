@@ -9,11 +9,12 @@ use crate::quiesce::{self, StoppedProcess, quiesce};
 use crate::resource::capture::OutsideConnections;
 use crate::resource::{self, Capture, CapturedProcess, CapturedTask, Context, Vpid, aio, attributes, cgroup, credentials, descriptor};
 use crate::resource::{mqueue, posix_shm, shim_names, terminal, sysv_msg, sysv_sem, sysv_shm};
-use crate::resource::{keyring, lock, memory, nested, process, seccomp, signal, task, timer};
+use crate::resource::{keyring, lock, memory, mount, nested, process, seccomp, signal, task, timer};
 use crate::sys;
-use crate::tracee::{self, Armor, Call, Injector, Registers, find_hole};
+use crate::tracee::{self, Armor, Call, Injector, Refuge, Registers, find_hole};
 use std::collections::HashMap;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Why a pod could not be checkpointed. The pod runs on.
@@ -25,6 +26,8 @@ pub enum Error {
     Quiesce { pod: String, source: quiesce::Error },
     #[error("cannot checkpoint pod \"{pod}\": {source}")]
     Resource { pod: String, source: resource::Error },
+    #[error("cannot end pod \"{pod}\", which runs on, though its image {image} is complete: {source}", image = image.display())]
+    End { pod: String, image: PathBuf, source: crate::pod::Error },
     #[error(transparent)]
     Key(#[from] KeyError),
 }
@@ -32,8 +35,13 @@ pub enum Error {
 /// How often stopping the pod is tried again when a task ends meanwhile.
 const ATTEMPTS: u32 = 5;
 
-/// Makes the image.
-pub fn run(request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
+/// Makes the image. Where the pod shall not run on, `end_pod` is called once the image is on disk, and has to see that every process
+/// of the pod is killed, whatever becomes of us: to kill them one by one from here could leave half a pod.
+pub fn run(
+    request: &CheckpointRequest,
+    progress: &mut dyn FnMut(Progress),
+    end_pod: impl FnOnce() -> Result<(), crate::pod::Error>,
+) -> Result<Report, Error> {
     let pod = request.record.name.clone();
     let begun = Instant::now();
     let fail = |source| Error::Resource { pod: pod.clone(), source };
@@ -44,6 +52,7 @@ pub fn run(request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> R
         None => Key::load_or_create(),
     };
     let writer = ImageWriter::create(&request.image, &key?, request.compress).map_err(|error| fail(error.into()))?;
+    let mounts = mount::Mounts::load(&proc, &request.runtime_dir).map_err(fail)?;
     join(&proc, request.init_pid).map_err(fail)?;
     raise_descriptor_limit();
 
@@ -77,7 +86,9 @@ pub fn run(request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> R
         manifest: ManifestBuilder::new(),
         stash: HashMap::new(),
     };
-    let captured = read_tasks(&mut cx, stopped, request.init_pid).and_then(|()| capture(&mut cx, request, progress));
+    let captured = read_tasks(&mut cx, stopped, request.init_pid)
+        .and_then(|()| mounts.refuse(&cx.proc, request.init_pid))
+        .and_then(|()| capture(&mut cx, request, progress));
     let mut report = Report { virtual_pids: cx.processes.iter().map(|p| p.vpid as i32).collect(), ..Report::default() };
     report.notes.append(&mut cx.closed_connections);
     if request.leave_running || captured.is_err() {
@@ -95,8 +106,14 @@ pub fn run(request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> R
                 return Err(fail(error.into()));
             }
         }
+        progress(Progress { stage: "ending the pod".into(), done: 0, total: 0 });
+        if let Err(source) = end_pod() {
+            release(cx.processes);
+            return Err(Error::End { pod, image: request.image.clone(), source });
+        }
+        // our duplicates keep the connections until here
         resource::socket::silence(&cx.stash);
-        end(cx.processes);
+        see_off(cx.processes);
         report.stopped_ms = stopped_at.elapsed().as_secs_f64() * 1e3;
     }
     report.total_ms = begun.elapsed().as_secs_f64() * 1e3;
@@ -218,8 +235,10 @@ fn prepare(cx: &Capture, process: &mut CapturedProcess) -> resource::Result<()> 
     let base = find_hole(process.maps.iter().map(|map| (map.start, map.end)), Injector::size());
     let base = base.ok_or_else(|| resource::Error::NotHere(format!("{} leaves no address range free", process.title())))?;
     let maps = std::mem::take(&mut process.maps);
-    let task = process.tasks.iter_mut().find_map(|task| task.stopped.as_mut()).expect("not a zombie");
-    let installed = Injector::install(task, &maps, base).doing(what);
+    let task = process.tasks.iter_mut().find(|task| task.stopped.is_some()).expect("not a zombie");
+    let (back, mask) = (going_on(task).rewound(), task.signal_mask);
+    let task = task.stopped.as_mut().expect("chosen so");
+    let installed = Injector::install(task, &maps, base, Some((&back, mask))).doing(what);
     process.maps = maps;
     process.injector = Some(installed?);
     protect(process).doing(what)?;
@@ -249,6 +268,11 @@ fn protect(process: &mut CapturedProcess) -> tracee::Result<()> {
         }
     }
     process.armor = Some(armor);
+    // it is memory that is captured, too
+    let first = process.tasks.iter_mut().find_map(|task| task.stopped.as_mut());
+    if let (Some(refuge), Some(first)) = (injector.refuge(), first) {
+        refuge.clear(first)?;
+    }
     Ok(())
 }
 
@@ -329,18 +353,25 @@ fn release(processes: Vec<CapturedProcess>) {
         if process.dumpable.is_some() {
             let _ = process.batch(&mut [Call::new(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0])]);
         }
+        let refuge = process.injector.as_ref().and_then(Injector::refuge).cloned();
+        if let (Some(refuge), Some(first)) = (&refuge, process.tasks.iter_mut().find(|task| task.stopped.is_some())) {
+            let (back, mask) = (going_on(first).rewound(), first.signal_mask);
+            if let Some(Err(error)) = first.stopped.as_mut().map(|stopped| refuge.fill(stopped, &back, mask)) {
+                tracing::warn!("{title} has no way back for a moment: {error}");
+            }
+        }
         give_traps_back(&mut process);
         let mut tasks = process.tasks.into_iter().filter(|task| task.stopped.is_some());
         let Some(mut first) = tasks.next() else { continue };
         // the first cleans up when no other is in need of the areas any more
-        tasks.for_each(let_go);
+        tasks.for_each(|task| let_go(task, None));
         if let (Some(injector), Some(stopped)) = (process.injector, &mut first.stopped) {
             let cleared = process.armor.map_or(Ok(()), |armor| armor.remove(&injector, stopped));
             if let Err(error) = cleared.and_then(|()| injector.remove(stopped)) {
                 tracing::error!("{title} keeps a mapping of ours: {error}");
             }
         }
-        let_go(first);
+        let_go(first, refuge);
     }
 }
 
@@ -359,23 +390,22 @@ fn give_traps_back(process: &mut CapturedProcess) {
     }
 }
 
-fn let_go(task: CapturedTask) {
+fn let_go(task: CapturedTask, refuge: Option<Refuge>) {
     let registers = going_on(&task);
     let Some(mut stopped) = task.stopped else { return };
+    // as long as it has our registers it is on its way back, which sets the mask as well
     let released = stopped
-        .set_registers(&registers)
-        .and_then(|()| stopped.set_signal_mask(task.signal_mask))
+        .set_signal_mask(task.signal_mask)
+        .and_then(|()| stopped.set_registers(&registers))
+        .and_then(|()| refuge.map_or(Ok(()), |refuge| refuge.clear(&mut stopped)))
         .and_then(|()| stopped.detach());
     if let Err(error) = released.or_else(|error| if error.is_gone() { Ok(()) } else { Err(error) }) {
         tracing::error!("task {} could not be released as it was: {error}", task.vtid);
     }
 }
 
-/// Kills every process of the pod and takes the ends of its tasks, which their parents see only when their tracer has.
-fn end(processes: Vec<CapturedProcess>) {
-    for process in processes.iter().filter(|process| !process.zombie) {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process.pid), nix::sys::signal::Signal::SIGKILL);
-    }
+/// Takes the ends of the tasks that are being killed, which their parents see only when their tracer has.
+fn see_off(processes: Vec<CapturedProcess>) {
     for process in processes {
         // the leader's end can be had only after that of its threads
         for task in process.tasks.into_iter().rev() {

@@ -10,5 +10,6 @@ pub mod proc;
 pub mod quiesce;
 pub mod resource;
 pub mod restart;
+mod stage;
 pub mod sys;
 pub mod tracee;

@@ -43,8 +43,13 @@ pub fn pod_section(request: &SectionRequest) -> Result<PodSection, Error> {
     section.ok_or_else(|| Error::NoPod { image: image.clone() })
 }
 
-/// Rebuilds the pod's processes.
-pub fn run(request: &RestartRequest, progress: &mut dyn FnMut(Progress)) -> Result<Report, Error> {
+/// Rebuilds the pod's processes. When all are complete, `conclude` has to see that the pod is a running one, whatever becomes of us; then
+/// they are let go.
+pub fn run(
+    request: &RestartRequest,
+    progress: &mut dyn FnMut(Progress),
+    conclude: impl FnOnce(&mut Nascent) -> Result<(), crate::pod::Error>,
+) -> Result<Report, Error> {
     let image = request.image.display().to_string();
     let begun = Instant::now();
     let fail = |source| Error::Resource { image: image.clone(), source };
@@ -75,14 +80,19 @@ pub fn run(request: &RestartRequest, progress: &mut dyn FnMut(Progress)) -> Resu
         stash: HashMap::new(),
     };
     let mut stage = |name: &str| progress(Progress { stage: name.into(), done: 0, total: 0 });
-    let built = check(&mut cx).and_then(|records| build(&mut cx, &init, records, &mut stage));
-    match built {
+    let built = check(&mut cx).and_then(|records| build(&mut cx, &init, records, &mut stage)).map_err(fail);
+    let concluded = built.and_then(|virtual_pids| {
+        conclude(&mut cx).map_err(|source| Error::Init { image: image.clone(), source })?;
+        tree::release(&mut cx).map_err(fail)?;
+        Ok(virtual_pids)
+    });
+    match concluded {
         Ok(virtual_pids) => {
             Ok(Report { virtual_pids, bytes, total_ms: begun.elapsed().as_secs_f64() * 1e3, ..Report::default() })
         }
-        Err(source) => {
+        Err(error) => {
             tree::abandon(cx);
-            Err(fail(source))
+            Err(error)
         }
     }
 }
@@ -191,7 +201,7 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     // what the engine holds open would keep the pod from seeing ends of files
     cx.descriptions = Descriptions::default();
     cx.stash.retain(|key, _| key == shim_names::RENAMED);
-    tree::release(cx, &records.processes, &records.tasks)?;
+    tree::finish(cx, &records.processes, &records.tasks)?;
     Ok(records.processes.iter().map(|record| record.process as i32).collect())
 }
 

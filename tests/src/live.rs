@@ -57,6 +57,14 @@ impl Live {
         self.place.succeed(&self.autopod, arguments, COMMAND)
     }
 
+    /// `autopod` with these arguments, to be run by the caller.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = self.place.command(&self.autopod);
+        command.args(arguments);
+        command
+    }
+
     /// Starts a program in the pod and returns its virtual id.
     pub fn start(&self, command: &[&str]) -> Result<u32> {
         let directory = self.directory.to_string_lossy();

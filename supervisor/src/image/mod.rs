@@ -11,6 +11,7 @@ mod format;
 mod key;
 mod manifest;
 mod reader;
+mod target;
 mod writer;
 
 pub use codec::Compression;
@@ -19,6 +20,7 @@ pub use format::{ARCH, CHUNK, FORMAT_VERSION, arch_name};
 pub use key::{Key, KeyError, Secret};
 pub use manifest::{Manifest, ManifestBuilder, RunRef};
 pub use reader::{ImageReader, Verified, sealed_with};
+pub use target::sweep;
 pub use writer::{BUFFER, ImageWriter, Run, Summary};
 
 #[cfg(test)]

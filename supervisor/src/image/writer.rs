@@ -3,10 +3,8 @@
 //! Bytes enter through a page aligned buffer which the caller fills in place ([`Run::space`]), so that memory of a process is copied
 //! exactly once, by process_vm_readv, before the disk takes it from there (`O_DIRECT`).
 
-use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,9 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use hmac::Mac;
-use nix::fcntl::{FallocateFlags, OFlag, fallocate, openat, renameat};
-use nix::sys::stat::Mode;
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::fcntl::{FallocateFlags, fallocate};
 use sha2::{Digest, Sha256};
 
 use super::codec::{Compression, compress};
@@ -25,6 +21,7 @@ use super::error::{Error, Result};
 use super::format::{ARCH, CHUNK, FORMAT_VERSION, HEADER_LEN, Header, seal};
 use super::key::Key;
 use super::manifest::{Chunk, ManifestBuilder, RunRef};
+use super::target::Target;
 use crate::sys::buffer::{AlignedBuf, PAGE};
 
 /// Size of the buffers that pages are collected in.
@@ -186,7 +183,7 @@ impl ImageWriter {
                 sink.file.set_len(header.file_len())?;
             }
             sink.file.sync_all()?;
-            self.target.publish()
+            self.target.publish(&sink.file)
         })()
         .map_err(|e| Error::write(&sink.path, e))?;
         Ok(Summary { bytes: header.file_len(), stream: stream_len })
@@ -423,54 +420,4 @@ fn describe(buffer: &mut AlignedBuf, len: usize, start: u64) -> (Vec<Chunk>, usi
 /// A lock outlives a panic of another thread here: what it guards is then never published.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The place of the image: its directory, held open, so that neither a change of working directory nor of mount namespace moves it.
-#[derive(Debug)]
-struct Target {
-    dir: OwnedFd,
-    name: OsString,
-    temp: OsString,
-    published: bool,
-}
-
-impl Target {
-    fn create(path: &Path) -> io::Result<(Self, File, Option<File>)> {
-        let name = path.file_name().ok_or_else(|| io::Error::from_raw_os_error(libc::EISDIR))?;
-        let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let dir: OwnedFd = File::open(dir)?.into();
-        match std::fs::symlink_metadata(path).map(|meta| meta.file_type()) {
-            Ok(kind) if kind.is_dir() => return Err(io::Error::from_raw_os_error(libc::EISDIR)),
-            // rename(2) would put the image in the place of /dev/null
-            Ok(kind) if !kind.is_file() && !kind.is_symlink() => {
-                return Err(io::Error::other("there is something of that name that is no regular file"));
-            }
-            _ => {}
-        }
-        let mut nonce = [0; 8];
-        getrandom::fill(&mut nonce).map_err(|e| io::Error::other(e.to_string()))?;
-        let mut temp = OsString::from(format!(".{:016x}.", u64::from_le_bytes(nonce)));
-        // A name may have at most 255 bytes (NAME_MAX).
-        temp.push(if name.len() <= 200 { name } else { OsStr::new("image") });
-        temp.push(".partial");
-        let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let file = openat(&dir, temp.as_os_str(), flags | OFlag::O_CREAT | OFlag::O_EXCL, Mode::from_bits_truncate(0o600))?;
-        let target = Self { dir, name: name.into(), temp, published: false };
-        let direct = openat(&target.dir, target.temp.as_os_str(), flags | OFlag::O_DIRECT, Mode::empty()).ok();
-        Ok((target, file.into(), direct.map(File::from)))
-    }
-
-    fn publish(&mut self) -> io::Result<()> {
-        renameat(&self.dir, self.temp.as_os_str(), &self.dir, self.name.as_os_str())?;
-        self.published = true;
-        Ok(nix::unistd::fsync(self.dir.as_fd())?)
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        if !self.published {
-            let _ = unlinkat(&self.dir, self.temp.as_os_str(), UnlinkatFlags::NoRemoveDir);
-        }
-    }
 }

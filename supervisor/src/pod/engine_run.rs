@@ -1,10 +1,11 @@
 //! An engine process as its supervisor sees it, and the engine's own side of the protocol of [`super::engine`].
 use super::Error;
-use super::engine::{CheckpointRequest, Line, PodSection, RestartRequest, SectionRequest};
+use super::engine::{CheckpointRequest, Line, PodSection, Progress, RestartRequest, SectionRequest};
 use super::init_client::InitClient;
 use super::paths::Paths;
 use super::record::{Checkpointed, now};
 use super::registry;
+use crate::resource::{Nascent, tree};
 use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 use std::fs::File;
@@ -115,6 +116,11 @@ fn lock(paths: &Paths) -> Result<Flock<File>, Error> {
     Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| Error::file("lock", &path, e))
 }
 
+fn on_progress(progress: Progress) {
+    crate::stage::reached(&progress.stage);
+    say(&Line::Progress(progress));
+}
+
 fn say(line: &Line) {
     // The supervisor may have been killed; the operation is completed all the same.
     let mut out = std::io::stdout().lock();
@@ -146,35 +152,57 @@ pub fn run(verb: &str) -> Result<(), Error> {
 }
 
 fn checkpoint(request: &CheckpointRequest) -> Line {
+    crate::stage::load(&request.runtime_dir);
+    crate::stage::reached("begun");
     let work = || -> Result<Line, Error> {
         let paths = paths_of(&request.record.name);
         let _lock = lock(&paths)?;
         // Before the engine joins the pod's namespaces, from where paths may lead elsewhere.
         let init = InitClient::connect(&paths.init_socket(), &request.record.name)?;
-        let report = match crate::checkpoint::run(request, &mut |progress| say(&Line::Progress(progress))) {
-            Ok(report) => report,
-            Err(e) => return Ok(Line::Failed(e.to_string())),
-        };
-        if !request.leave_running {
+        let end_pod = || {
             let mut record = request.record.clone();
             record.checkpointed = Some(Checkpointed { image: request.image.clone(), at: now() });
             registry::save(&paths, &record)?;
-            init.shut_down()?;
+            crate::stage::reached("saved");
+            // from here on it is init's
+            let asked = init.begin_shut_down();
+            crate::stage::reached("asked to end");
+            asked
+        };
+        match crate::checkpoint::run(request, &mut on_progress, end_pod) {
+            Ok(report) => {
+                if !request.leave_running {
+                    init.await_shut_down()?;
+                }
+                Ok(Line::Done(report))
+            }
+            Err(e) => Ok(Line::Failed(e.to_string())),
         }
-        Ok(Line::Done(report))
     };
     work().unwrap_or_else(|e| Line::Failed(e.to_string()))
 }
 
 fn restart(request: &RestartRequest) -> Line {
+    crate::stage::load(&request.runtime_dir);
     let paths = paths_of(&request.record.name);
     let work = |init: &InitClient| -> Result<Line, Error> {
+        crate::stage::reached("begun");
         let _lock = lock(&paths)?;
-        match crate::restart::run(request, &mut |progress| say(&Line::Progress(progress))) {
+        let conclude = |cx: &mut Nascent| {
+            crate::stage::reached("restored");
+            registry::save(&paths, &request.record)?;
+            crate::stage::reached("recorded");
+            // without it the pod is a running one for supervisors, and for init when it is told: should we die before, init ends all
+            tree::keep(cx).map_err(|e| Error::Refused(e.to_string()))?;
+            let marker = paths.restarting();
+            std::fs::remove_file(&marker).map_err(|e| Error::file("remove", &marker, e))?;
+            init.establish()?;
+            crate::stage::reached("established");
+            Ok(())
+        };
+        match crate::restart::run(request, &mut on_progress, conclude) {
             Ok(report) => {
-                registry::save(&paths, &request.record)?;
-                let marker = paths.restarting();
-                std::fs::remove_file(&marker).map_err(|e| Error::file("remove", &marker, e))?;
+                crate::stage::reached("released");
                 Ok(Line::Done(report))
             }
             Err(e) => {

@@ -40,6 +40,9 @@ pub struct Setup {
     pub table: PathBuf,
     /// Whether programs that the shim cannot reach may be executed all the same.
     pub allow_unshimmed: bool,
+    /// Whether the pod is to be restarted: init then ends, with all there is, when supervisor and engine are gone before it was told
+    /// that the restart is complete.
+    pub restarting: bool,
 }
 
 /// An init that has set itself up and waits to be let go. Dropped before, it ends.
@@ -51,9 +54,10 @@ pub struct Nascent {
 }
 
 impl Nascent {
-    /// Lets it take requests.
-    pub fn let_go(self) -> std::io::Result<()> {
-        send(self.birth.as_fd(), &(), &[], None)
+    /// Lets it take requests. As long as the descriptor is open, an init of a restart knows that we live.
+    pub fn let_go(self) -> std::io::Result<OwnedFd> {
+        send(self.birth.as_fd(), &(), &[], None)?;
+        Ok(self.birth)
     }
 }
 
@@ -122,11 +126,11 @@ fn born(setup: &Setup, listener: OwnedFd, birth: OwnedFd) -> ! {
         }
     }
     match Init::set_up(setup, listener, &birth) {
-        Ok(init) => {
+        Ok(mut init) => {
             let ready = send(birth.as_fd(), &Birth::Ready, &[], None);
             // The supervisor notes who we are before it lets us go; if it died, nobody would find us.
             if ready.is_ok() && matches!(receive::<()>(birth.as_fd()), Ok(Some(_))) {
-                drop(birth);
+                init.birth = setup.restarting.then_some(birth);
                 init.serve();
             }
         }
@@ -156,6 +160,8 @@ struct Init {
     waiters: Vec<(i32, OwnedFd)>,
     ends: VecDeque<(i32, Exit)>,
     terminals: Terminals,
+    /// Hung up when the supervisor is gone; none once the pod is established.
+    birth: Option<OwnedFd>,
 }
 
 impl Init {
@@ -195,6 +201,7 @@ impl Init {
             waiters: Vec::new(),
             ends: VecDeque::new(),
             terminals: Terminals::default(),
+            birth: None,
         })
     }
 
@@ -218,13 +225,28 @@ impl Init {
             if listening {
                 self.accept();
             }
+            if self.is_deserted() {
+                self.shut_down();
+                launch::exit_now(1);
+            }
         }
+    }
+
+    /// Whether nobody is left who could complete the restart.
+    fn is_deserted(&self) -> bool {
+        let Some(birth) = &self.birth else { return false };
+        let mut polled = [PollFd::new(birth.as_fd(), PollFlags::empty())];
+        let hung_up = poll(&mut polled, PollTimeout::ZERO).is_ok() && polled[0].any().unwrap_or(true);
+        hung_up && self.clients.is_empty()
     }
 
     fn wait_for_work(&self) -> (bool, bool, Vec<usize>) {
         let fds = [self.listener.as_fd(), self.signals.as_fd()].into_iter();
         let fds = fds.chain(self.clients.iter().map(|client| client.as_fd()));
         let mut polled: Vec<PollFd<'_>> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        // hung up, it stays so: it wakes us only as long as a client is not what we wait for
+        let birth = self.birth.as_ref().filter(|_| self.clients.is_empty());
+        polled.extend(birth.map(|birth| PollFd::new(birth.as_fd(), PollFlags::POLLIN)));
         if poll(&mut polled, PollTimeout::NONE).is_err() {
             return (false, true, Vec::new());
         }
@@ -272,6 +294,10 @@ impl Init {
             Request::Keep => {
                 incoming.descriptors.into_iter().for_each(|master| self.terminals.keep(master));
                 Ok(Answer::Kept)
+            }
+            Request::Establish => {
+                self.birth = None;
+                Ok(Answer::Established)
             }
             Request::Shutdown => {
                 self.shut_down();

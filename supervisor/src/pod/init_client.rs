@@ -69,9 +69,25 @@ impl InitClient {
         }
     }
 
+    /// Tells init that the restart is complete, and the pod shall live on without us.
+    pub fn establish(&self) -> Result<(), Error> {
+        self.send(&Request::Establish, &[])?;
+        self.receive().map(drop)
+    }
+
     /// Kills everything in the pod, and init.
     pub fn shut_down(&self) -> Result<(), Error> {
-        self.send(&Request::Shutdown, &[])?;
+        self.begin_shut_down()?;
+        self.await_shut_down()
+    }
+
+    /// Has everything in the pod killed, and init, whatever becomes of the caller.
+    pub fn begin_shut_down(&self) -> Result<(), Error> {
+        self.send(&Request::Shutdown, &[])
+    }
+
+    /// Waits until all is killed for which [`Self::begin_shut_down`] asked.
+    pub fn await_shut_down(&self) -> Result<(), Error> {
         self.receive().map(drop)
     }
 

@@ -33,6 +33,8 @@ pub enum Request {
     },
     /// Hold the master of a terminal that was restored; it comes along.
     Keep,
+    /// The restart is complete: the pod's life does not hang on supervisor and engine any more.
+    Establish,
     /// Kill everything in the pod and end.
     Shutdown,
 }
@@ -84,6 +86,8 @@ pub enum Answer {
     Exited(Exit),
     /// The terminal is held.
     Kept,
+    /// The pod lives on.
+    Established,
     /// All is killed; init ends now.
     ShuttingDown,
     /// It could not be done.

@@ -109,6 +109,11 @@ impl Paths {
         self.runtime.join("restarting")
     }
 
+    /// What init had mounted when it was let go, under `--names kernel`.
+    pub fn mounts(&self) -> PathBuf {
+        self.runtime.join("mounts")
+    }
+
     /// The pod's namespace table, under `--names shim`.
     pub fn table(&self) -> PathBuf {
         self.runtime.join("table")

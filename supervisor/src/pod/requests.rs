@@ -264,6 +264,8 @@ impl Supervisor {
         let marker = self.paths.restarting();
         std::fs::write(&marker, []).map_err(|e| Error::file("write", &marker, e))?;
         let started = self.start_init(&mut record, choice, clocks).map(|_| ()).and_then(|()| {
+            crate::stage::load(&self.paths.runtime);
+            crate::stage::reached("init started");
             let request = RestartRequest {
                 names: record.names,
                 record,

@@ -23,6 +23,8 @@ pub(super) struct RunningInit {
     /// Under shim names.
     pub(super) table: Option<NamesTable>,
     pidfd: OwnedFd,
+    /// Tells an init of a restart that we live.
+    _birth: Option<OwnedFd>,
 }
 
 impl RunningInit {
@@ -39,6 +41,7 @@ impl RunningInit {
             domainname: pod.domainname.clone(),
             clocks,
             table: paths.table(),
+            restarting: paths.restarting().exists(),
         };
         let nascent = init::start(&setup, listener).map_err(|refused| match pod.names {
             Names::Kernel => Error::NoKernelNames { pod: pod.name.clone(), reason: refused.to_string() },
@@ -50,9 +53,14 @@ impl RunningInit {
             InitRecord { pid: nascent.pid, start_time: stat.start_time, names: pod.names, started: now() };
         let pidfd = pidfd_open(Pid::from_raw(record.pid)).map_err(|e| failed(e.desc().into()))?;
         registry::store(&paths.init_record(), &record)?;
-        nascent.let_go().map_err(|e| failed(e.to_string()))?;
+        if pod.names == Names::Kernel {
+            // before a program could change them
+            let (from, to) = (format!("/proc/{}/mountinfo", record.pid), paths.mounts());
+            std::fs::read(from).and_then(|text| std::fs::write(&to, text)).map_err(|e| Error::file("write", &to, e))?;
+        }
+        let birth = nascent.let_go().map_err(|e| failed(e.to_string()))?;
         let table = Self::open_table(paths, &record).map_err(|e| failed(e.to_string()))?;
-        Ok(Self { record, table, pidfd })
+        Ok(Self { record, table, pidfd, _birth: Some(birth) })
     }
 
     fn open_table(paths: &Paths, record: &InitRecord) -> std::io::Result<Option<NamesTable>> {
@@ -69,7 +77,7 @@ impl RunningInit {
         }
         let path = paths.table();
         let table = Self::open_table(paths, &record).map_err(|e| Error::file("open", &path, e))?;
-        Ok(Some(Self { record, table, pidfd }))
+        Ok(Some(Self { record, table, pidfd, _birth: None }))
     }
 
     /// Its id on the host.

@@ -346,21 +346,36 @@ impl Supervisor {
     fn engine_ended(&mut self) {
         let Some(engine) = self.engine.take() else { return };
         let done = matches!(engine.outcome, Some(Line::Done(_)));
+        let ended_all_the_same = !done && self.was_ended(&engine);
+        // only an engine with a restarted pod removes the mark; it may not have come to tell init
+        let runs_all_the_same = !done && engine.task == Task::Restart && !self.paths.restarting().exists();
+        let runs_all_the_same = runs_all_the_same && self.is_established();
+        if let (None, Task::Checkpoint { image, .. }) = (&engine.outcome, &engine.task) {
+            crate::image::sweep(image);
+        }
         let answer = match engine.outcome {
             Some(Line::Done(report)) => Answer::Report(report),
             Some(Line::Failed(reason)) => Answer::Error(reason),
+            _ if ended_all_the_same => Answer::Error(format!(
+                "the engine died at the end of its work; the image of pod \"{}\" is complete, its processes are ended",
+                self.name
+            )),
+            None if runs_all_the_same => Answer::Error(format!(
+                "the engine died at the end of its work; pod \"{}\" is restarted and runs",
+                self.name
+            )),
             _ => Answer::Error(format!(
                 "the engine died while it worked on pod \"{}\"; its log is {}",
                 self.name,
                 self.paths.supervisor_log().display()
             )),
         };
-        if engine.task == Task::Restart && !done {
+        if engine.task == Task::Restart && !done && !runs_all_the_same {
             self.destroy_init();
         }
         self.settle();
         let left_at = match &engine.task {
-            Task::Checkpoint { image, leave_running: false } if done => Some(image.clone()),
+            Task::Checkpoint { image, leave_running: false } if done || ended_all_the_same => Some(image.clone()),
             _ => None,
         };
         for (client, answer) in std::mem::take(&mut self.held_back) {
@@ -375,6 +390,20 @@ impl Supervisor {
             self.destroy_init();
         }
         self.answer(engine.client, &answer);
+    }
+
+    /// Whether an engine that died had handed the end of the pod to init before. An init that has been asked to end the pod answers
+    /// nobody any more.
+    fn was_ended(&self, engine: &EngineRun) -> bool {
+        let Task::Checkpoint { image, leave_running: false } = &engine.task else { return false };
+        let record = registry::find(&Roots::of_caller(), &self.name).ok().flatten();
+        let noted = record.and_then(|record| record.checkpointed).is_some_and(|done| done.image == *image);
+        engine.outcome.is_none() && noted && !self.is_established()
+    }
+
+    /// Whether init listens and has the pod live on.
+    fn is_established(&self) -> bool {
+        InitClient::connect(&self.paths.init_socket(), &self.name).and_then(|init| init.establish()).is_ok()
     }
 
     /// After the end of init.
@@ -417,7 +446,7 @@ impl Supervisor {
 
     fn clear_runtime(&self) {
         let paths = &self.paths;
-        for path in [paths.init_record(), paths.init_socket(), paths.table(), paths.restarting()] {
+        for path in [paths.init_record(), paths.init_socket(), paths.table(), paths.mounts(), paths.restarting()] {
             let _ = std::fs::remove_file(path);
         }
     }

@@ -122,7 +122,7 @@ pub(crate) fn traced_child(
     let mut cx = nascent(capture, image, descriptions.clone());
     let maps = cx.proc.maps(pid).unwrap();
     let base = crate::tracee::find_hole(maps.iter().map(|map| (map.start, map.end)), crate::tracee::Injector::size()).unwrap();
-    let injector = crate::tracee::Injector::install(&mut stopped, &maps, base).unwrap();
+    let injector = crate::tracee::Injector::install(&mut stopped, &maps, base, None).unwrap();
     cx.sender = ours;
     let tables = vec![Table { process: 2, shared_with: None, descriptors: table }];
     cx.descriptions = Descriptions::new(Section { tables, descriptions }).unwrap();

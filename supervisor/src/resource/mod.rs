@@ -34,6 +34,7 @@ mod transplant_tests;
 pub mod keyring;
 pub mod lock;
 pub mod memory;
+pub mod mount;
 pub mod nascent;
 pub mod nested;
 pub mod mqueue;

@@ -37,7 +37,7 @@ fn stop(pid: i32, proc: &Proc, base: u64) -> CapturedProcess {
         });
     }
     let maps = proc.maps(pid).unwrap();
-    let injector = Injector::install(tasks[0].stopped.as_mut().unwrap(), &maps, base).unwrap();
+    let injector = Injector::install(tasks[0].stopped.as_mut().unwrap(), &maps, base, None).unwrap();
     CapturedProcess {
         pid,
         handle: pid,

@@ -397,8 +397,8 @@ pub fn stop(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
     Ok(())
 }
 
-/// Sets the registers of every task, and lets all go.
-pub fn release(cx: &mut Nascent, records: &[ProcessRecord], tasks: &[TaskRecord]) -> Result<()> {
+/// Takes what is ours out of every process, and sets the registers of every task: from here on they only have to be let go.
+pub fn finish(cx: &mut Nascent, records: &[ProcessRecord], tasks: &[TaskRecord]) -> Result<()> {
     let (names, hosts) = (cx.kernel_names, cx.host_ids.clone());
     for process in &mut cx.processes {
         let vpid = process.vpid;
@@ -421,7 +421,22 @@ pub fn release(cx: &mut Nascent, records: &[ProcessRecord], tasks: &[TaskRecord]
         }
         injector.remove(&mut process.tasks[0].1).doing(what)?;
     }
-    super::task::restore_registers(tasks, cx)?;
+    super::task::restore_registers(tasks, cx)
+}
+
+/// Has what [`finish`] has finished live on should we die.
+pub fn keep(cx: &mut Nascent) -> Result<()> {
+    for (vtid, task) in cx.processes.iter_mut().flat_map(|process| &mut process.tasks) {
+        match task.keep() {
+            Err(error) if error.is_gone() => {}
+            other => other.doing(|| format!("release task {vtid}"))?,
+        }
+    }
+    Ok(())
+}
+
+/// Lets all go.
+pub fn release(cx: &mut Nascent) -> Result<()> {
     for process in std::mem::take(&mut cx.processes) {
         for (vtid, task) in process.tasks {
             match task.detach() {

@@ -56,7 +56,7 @@ impl Armor {
 }
 
 /// A frame that lies at `at`, which is a multiple of 64.
-fn frame(at: u64, regs: &Registers, mask: u64, xstate: &[u8]) -> Vec<u8> {
+pub(super) fn frame(at: u64, regs: &Registers, mask: u64, xstate: &[u8]) -> Vec<u8> {
     let fpu_at = CONTEXT.next_multiple_of(64);
     let mut words: Vec<u64> = Vec::with_capacity(CONTEXT / 8);
     words.extend([UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS, 0]);

@@ -2,7 +2,7 @@
 //!
 //! One mapping of ours in the traced process holds a few instructions and a data area. The instructions run an array of
 //! calls in one go and then trap, so that a hundred calls cost one stop (about 3 us a call instead of 80).
-use super::{Error, Registers, Result, Running, Stop, Stopped, wait};
+use super::{Error, Refuge, Registers, Result, Running, Stop, Stopped, wait};
 use crate::proc::Mapping;
 use std::io;
 
@@ -95,20 +95,38 @@ const MASK: u64 = !(1 << (libc::SIGTRAP - 1));
 #[derive(Clone, Debug)]
 pub struct Injector {
     base: u64,
-    /// Address of a `syscall` instruction of the process's own, for the first and the last call.
+    /// Address of a `syscall` instruction for the first and the last calls: the refuge's, or one of the process's own.
     gate: u64,
+    refuge: Option<Refuge>,
 }
 
 impl Injector {
     /// Bytes that [`Injector::data`] may address.
     pub const ROOM: usize = (SIZE - DATA) as usize;
 
-    /// Maps the area into the process at `base` (see [`find_hole`]), using a `syscall` instruction found in `maps`.
+    /// Maps the area into the process at `base` (see [`find_hole`]), using a `syscall` instruction found in `maps`. A process that
+    /// shall live on without us comes back with these registers and this signal mask.
     ///
     /// The task's registers are left changed: the caller saves them before, and sets them after.
-    pub fn install(task: &mut Stopped, maps: &[Mapping], base: u64) -> Result<Injector> {
-        let gate = find_gate(task, maps)?;
-        let mut injector = Injector { base, gate };
+    pub fn install(task: &mut Stopped, maps: &[Mapping], base: u64, back: Option<(&Registers, u64)>) -> Result<Injector> {
+        let mut injector = Injector { base, gate: find_gate(task, maps)?, refuge: None };
+        if let Some((registers, mask)) = back
+            && let Some(refuge) = Refuge::find(task, maps)?
+        {
+            refuge.fill(task, registers, mask)?;
+            refuge.enter(task)?;
+            injector.gate = refuge.gate();
+            injector.refuge = Some(refuge);
+        }
+        let installed = injector.set_up(task, base);
+        if let (Err(_), Some(refuge)) = (&installed, &injector.refuge) {
+            refuge.clear(task)?;
+        }
+        installed.map(|()| injector)
+    }
+
+    fn set_up(&mut self, task: &mut Stopped, base: u64) -> Result<()> {
+        let injector = self;
         Injector::hold_signals(task)?;
         let mut writable = true;
         let everything = (libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC) as u64;
@@ -142,7 +160,12 @@ impl Injector {
         let (new, old) = (injector.base + OUR_ACTION, injector.base + PROGRAM_ACTION);
         // the first call through the area's own code would trap under the program's action
         injector.through_gate(task, Call::new(libc::SYS_rt_sigaction, [libc::SIGTRAP as u64, new, old, 8]))?;
-        Ok(injector)
+        Ok(())
+    }
+
+    /// The way back for when there is no other.
+    pub fn refuge(&self) -> Option<&Refuge> {
+        self.refuge.as_ref()
     }
 
     fn map(&self, task: &mut Stopped, at: u64, len: u64, protection: u64, how: i32) -> Result<u64> {
@@ -395,6 +418,7 @@ impl Injector {
         regs.rip = rip;
         regs.rax = call.nr as u64;
         [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9] = call.args;
+        regs.r15 = task.frame;
         regs.orig_rax = u64::MAX;
         task.set_registers(&regs)
     }

@@ -4,10 +4,12 @@
 
 mod armor;
 mod inject;
+mod refuge;
 mod registers;
 
 pub use armor::Armor;
 pub use inject::{Call, Injector, find_hole};
+pub use refuge::Refuge;
 pub use registers::Registers;
 
 use std::io;
@@ -54,6 +56,7 @@ impl Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 fn ptrace(what: &'static str, request: u32, tid: i32, address: u64, data: u64) -> Result<i64> {
+    crate::stage::step();
     // SAFETY: the callers of this function pass, where the request has the kernel write to us, addresses of live buffers
     // of the right size; all other requests do not touch our memory.
     let ret = unsafe { libc::ptrace(request as _, tid, address, data) };
@@ -278,6 +281,11 @@ impl Stopped {
     /// Waits for a task that has been killed to end. Its parent is told only when the tracer knows.
     pub fn await_end(self) {
         while wait(self.tid).is_ok() {}
+    }
+
+    /// Has the task live on should we die.
+    pub fn keep(&mut self) -> Result<()> {
+        ptrace("set options of", libc::PTRACE_SETOPTIONS, self.tid, 0, 0).map(drop)
     }
 
     /// Lets the task go.

@@ -17,7 +17,7 @@ pub fn take_over(proc: &Proc, task: &mut Stopped, section: &Section) -> Result<I
     let wanted = section.spaces.iter().flat_map(|space| space.mappings.iter().map(|map| (map.start, map.end)));
     let taken = maps.iter().map(|map| (map.start, map.end)).chain(wanted);
     let base = find_hole(taken, Injector::size()).ok_or_else(|| Error::NotHere("the image leaves no address range free".into()))?;
-    Injector::install(task, &maps, base).doing(|| format!("prepare process {}", task.tid()))
+    Injector::install(task, &maps, base, None).doing(|| format!("prepare process {}", task.tid()))
 }
 
 fn current(proc: &Proc, pid: i32) -> Result<Vec<Mapping>> {
