@@ -8,6 +8,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod access;
 mod create;
 mod id;
 mod ids;
@@ -18,6 +19,7 @@ mod path;
 mod table;
 mod terminals;
 
+pub use access::admit;
 pub use create::{Error, Settings};
 pub use id::{HostId, VirtualId};
 pub use ids::{Ids, Reservation};

@@ -322,6 +322,9 @@ impl Init {
             true => self.terminals.make(stdio, spawn.user.as_ref().map(|user| user.uid))?,
             false => stdio,
         };
+        if let (Some(table), Some(user)) = (&self.table, &spawn.user) {
+            table.admit(user.uid);
+        }
         let (pid, mut go, mut report) = spawn::fork_program(spawn, stdio)?;
         let virtual_pid = self.enter(pid, None)?;
         self.table.iter().for_each(|table| table.leads_session(virtual_pid));

@@ -77,6 +77,7 @@ fn capability_data(effective: u64, permitted: u64, inheritable: u64) -> Vec<u8> 
 
 /// Sets the credentials of every task: after this it can do no more than the program could.
 pub fn restore(records: &[CredentialsRecord], cx: &mut Nascent) -> Result<()> {
+    super::shim_names::admit(cx, records.iter().flat_map(|record| record.users));
     for record in records {
         let tid = cx.host_id(record.task)?;
         let process_id = cx.process_mut(record.process)?.pid;

@@ -151,6 +151,20 @@ pub fn table_file(cx: &Nascent) -> PathBuf {
     crate::pod::paths::Roots::of_caller().pod(&cx.pod_name).table()
 }
 
+/// Lets programs of these users open the table of here, as their changes of user did at the time.
+pub fn admit(cx: &Nascent, users: impl Iterator<Item = u32>) {
+    let users: std::collections::BTreeSet<u32> = users.filter(|user| *user != 0).collect();
+    if users.is_empty() || !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let Ok(path) = CString::new(table_file(cx).into_os_string().into_encoded_bytes()) else { return };
+    // under names of the kernel there may be none
+    let Ok(table) = Table::open(&path) else { return };
+    for user in users {
+        autopod_namespace::admit(table, user, &crate::sys::process::system_call);
+    }
+}
+
 /// Under this key of the stash: the table of programs that were under the shim and now have names of the kernel's.
 const DORMANT: &str = "dormant table";
 
