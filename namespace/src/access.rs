@@ -119,6 +119,8 @@ pub fn admit(table: Table, user: u32, call: Call<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]

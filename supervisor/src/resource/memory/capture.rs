@@ -33,8 +33,8 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
                 way_out: "checkpoint when one of them has ended or executed a program".into(),
             });
         }
-        let base = relative(cx, index, &section.spaces);
-        let space = space(cx, index, &mut objects, base)?;
+        let relatives = Relatives::of(cx, index, &section.spaces);
+        let space = space(cx, index, &mut objects, relatives)?;
         section.spaces.push(space);
         if section.vdso.is_none() {
             section.vdso = super::vdso::capture(cx, index)?;
@@ -44,18 +44,31 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
     cx.section("memory", &section)
 }
 
-/// A process that may have pages in common with this one, since one was forked from the other or both from a third: where nothing was
-/// executed since, both have code and stack at the same random addresses. Its parent is the likeliest.
-fn relative<'a>(cx: &Capture, index: usize, spaces: &'a [AddressSpace]) -> Option<(i32, &'a [PageRun])> {
-    let process = &cx.processes[index];
-    let stat = &process.first_live().stat;
-    let related = |space: &&AddressSpace| (space.layout.start_code, space.layout.start_stack) == (stat.start_code, stat.start_stack);
-    let parent = spaces.iter().find(|space| space.process == process.parent).filter(related);
-    let space = parent.or_else(|| spaces.iter().find(related))?;
-    Some((cx.process(space.process)?.handle, &space.runs))
+/// Processes that may have pages in common with one, since one was forked from the other or both from a third: where nothing was
+/// executed since, both have code and stack at the same random addresses.
+#[derive(Clone, Copy)]
+struct Relatives<'a> {
+    /// Whether there are any. Their memory is read through /proc/PID/mem then: process_vm_readv(2) is three times as fast, but it
+    /// pins pages, for which the kernel gives the process a copy of each page that it shares (mm/gup.c, `gup_must_unshare`).
+    any: bool,
+    /// One that is captured already: its host id, and its pages. The parent is the likeliest.
+    base: Option<(i32, &'a [PageRun])>,
 }
 
-fn space(cx: &mut Capture, index: usize, objects: &mut shared::Objects, base: Option<(i32, &[PageRun])>) -> Result<AddressSpace> {
+impl<'a> Relatives<'a> {
+    fn of(cx: &Capture, index: usize, spaces: &'a [AddressSpace]) -> Self {
+        let process = &cx.processes[index];
+        let place = |process: &CapturedProcess| (process.first_live().stat.start_code, process.first_live().stat.start_stack);
+        let own = place(process);
+        let any = cx.processes.iter().any(|other| !other.zombie && other.handle != process.handle && place(other) == own);
+        let related = |space: &&AddressSpace| (space.layout.start_code, space.layout.start_stack) == own;
+        let parent = spaces.iter().find(|space| space.process == process.parent).filter(related);
+        let base = parent.or_else(|| spaces.iter().find(related));
+        Self { any, base: base.and_then(|space| Some((cx.process(space.process)?.handle, space.runs.as_slice()))) }
+    }
+}
+
+fn space(cx: &mut Capture, index: usize, objects: &mut shared::Objects, relatives: Relatives) -> Result<AddressSpace> {
     let layout = layout(cx, index)?;
     let maps = cx.processes[index].maps.clone();
     let populated = populated(cx, &cx.processes[index])?;
@@ -70,7 +83,7 @@ fn space(cx: &mut Capture, index: usize, objects: &mut shared::Objects, base: Op
         let stored = matches!(backing, Backing::Anonymous | Backing::File { .. } | Backing::Shared(_)) && !map.shared;
         if stored {
             let regions = populated_in(&populated, map, whole);
-            store(cx, index, map, &regions, base, &mut runs)?;
+            store(cx, index, map, &regions, relatives, &mut runs)?;
         }
         let flags = KEPT_FLAGS.iter().filter(|flag| map.has(flag)).map(|flag| String::from_utf8_lossy(*flag).into_owned());
         let name = map.label().strip_prefix("[anon:").and_then(|name| name.strip_suffix(']')).map(str::to_string);
@@ -236,13 +249,13 @@ fn populated_in(populated: &[PageRegion], map: &Mapping, whole: bool) -> Vec<(u6
     ranges
 }
 
-/// Copies pages into the image, leaving out those that are all zeroes, and those that are there already as a relative's (host id and pages).
+/// Copies pages into the image, leaving out those that are all zeroes, and those that are there already as a relative's.
 fn store(
     cx: &mut Capture,
     index: usize,
     map: &Mapping,
     ranges: &[(u64, u64)],
-    base: Option<(i32, &[PageRun])>,
+    relatives: Relatives,
     runs: &mut Vec<PageRun>,
 ) -> Result<()> {
     const PIECE: u64 = 1 << 20;
@@ -252,12 +265,16 @@ fn store(
         while at < end {
             let len = (end - at).min(PIECE);
             let piece = &mut buffer[..len as usize];
-            read_pages(cx, &cx.processes[index], map, at, piece)?;
+            match relatives.any {
+                true => read_unpinned(cx, &cx.processes[index], at, piece)?,
+                false => read_pages(cx, &cx.processes[index], map, at, piece)?,
+            }
             // a private file mapping shows the file where there is no page of its own: zeroes must then be kept
             let keep_zeroes = map.inode != 0;
             for (offset, bytes) in filled(piece, keep_zeroes) {
-                let (handle, theirs) = base.unwrap_or_default();
-                let read = |at: u64, to: &mut [u8]| crate::sys::memory::read(handle, at, to).is_ok();
+                let (handle, theirs) = relatives.base.unwrap_or_default();
+                let other = cx.processes.iter().find(|process| process.handle == handle);
+                let read = |at: u64, to: &mut [u8]| other.is_some_and(|other| read_unpinned(cx, other, at, to).is_ok());
                 for part in inherit::compare(theirs, at + offset, bytes, read) {
                     let data = match part.stored {
                         Some(start) => RunRef { start, len: (part.to - part.from) as u64 },
@@ -280,7 +297,11 @@ pub(super) fn read_pages(cx: &Capture, process: &CapturedProcess, map: &Mapping,
     if map.read && process.read(at, buffer).is_ok() {
         return Ok(());
     }
-    // without read permission: /proc/PID/mem reads like a debugger
+    read_unpinned(cx, process, at, buffer)
+}
+
+/// Reads like a debugger, without read permission too, and leaves shared pages shared.
+fn read_unpinned(cx: &Capture, process: &CapturedProcess, at: u64, buffer: &mut [u8]) -> Result<()> {
     let doing = || format!("read the memory of {} at {at:#x}", process.title());
     let mem = cx.proc.open_file(&format!("{}/mem", process.handle), OFlag::O_RDONLY).doing(doing)?;
     let mut done = 0;

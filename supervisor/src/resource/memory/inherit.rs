@@ -1,6 +1,6 @@
 //! Pages that processes have in common since fork(2).
 //!
-//! The kernel tells nobody which pages are shared copy-on-write, but pages of one program at one address with the same content are. At a
+//! The kernel does not tell with whom a page is shared copy-on-write, but pages of one program at one address with the same content are. At a
 //! checkpoint they are stored once: the runs of both processes refer to the same place in the image. At a restart a process
 //! that is forked from its relative keeps those mappings that both have, and only what differs is written, as it was when the
 //! program itself forked.
