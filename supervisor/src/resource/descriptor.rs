@@ -30,11 +30,12 @@ pub struct Table {
     pub descriptors: Vec<Descriptor>,
 }
 
-/// Who holds a description: the process (host and virtual id) and its number there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who holds a description: the process (host and virtual id, name) and its number there.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     pub pid: i32,
     pub vpid: Vpid,
+    pub comm: String,
     pub fd: i32,
 }
 
@@ -52,10 +53,10 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// `descriptor 9 of process 14 (pipe:[123])`, for messages.
+    /// `descriptor 9 (pipe:[123]) of process 14 (nginx)`, for messages.
     pub fn title(&self) -> String {
         match self.holders.first() {
-            Some(holder) => format!("descriptor {} of process {} ({})", holder.fd, holder.vpid, self.link.display()),
+            Some(holder) => format!("descriptor {} ({}) of process {} ({})", holder.fd, self.link.display(), holder.vpid, holder.comm),
             None => format!("a descriptor in flight ({})", self.link.display()),
         }
     }
@@ -266,7 +267,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             let info = cx.proc.fdinfo(process.handle, fd).doing(|| format!("read descriptor {fd} of {}", process.title()))?;
             let duplicate =
                 pidfd_getfd(process.pidfd.as_fd(), fd).doing(|| format!("duplicate descriptor {fd} of {}", process.title()))?;
-            let holder = Holder { pid: process.pid, vpid: process.vpid, fd };
+            let holder = Holder { pid: process.pid, vpid: process.vpid, comm: process.leader().stat.comm.clone(), fd };
             let description = identify(&mut seen, &mut order, &cx.proc, duplicate, Some(holder))?;
             table.descriptors.push(Descriptor { fd, close_on_exec: info.flags & libc::O_CLOEXEC != 0, description });
         }

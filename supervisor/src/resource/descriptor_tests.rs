@@ -26,7 +26,7 @@ pub(crate) fn capture_own(cx: &mut Capture, fds: &[BorrowedFd<'_>]) -> Result<(V
     let mut ids = Vec::new();
     let proc = Proc::duplicate(&cx.proc).unwrap();
     for fd in fds {
-        let holder = Holder { pid: own_pid(), vpid: 2, fd: fd.as_raw_fd() };
+        let holder = Holder { pid: own_pid(), vpid: 2, comm: "test".into(), fd: fd.as_raw_fd() };
         ids.push(identify(&mut seen, &mut order, &proc, fd.try_clone_to_owned().unwrap(), Some(holder))?);
     }
     Ok((ids, describe(&mut seen, &mut order, Vec::new(), cx)?.descriptions))

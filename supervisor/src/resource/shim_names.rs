@@ -16,7 +16,8 @@ use autopod_namespace::{Clock, FILE_SIZE, HostId, HostIpc, HostTerminal, IpcKind
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::os::fd::AsFd;
+use nix::fcntl::OFlag;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -329,6 +330,8 @@ pub fn correct_memory(cx: &mut Nascent, processes: &[ProcessRecord], tasks: &[Ta
     for space in &memory.spaces {
         let process = cx.process_mut(space.process)?;
         let pid = process.pid;
+        // process_vm_readv(2) would give each process copies of the pages that it shares with its relatives
+        let mem = cx.proc.open_file(&format!("{pid}/mem"), OFlag::O_RDONLY).doing(|| format!("read the memory of process {}", space.process))?;
         for map in space.mappings.iter().filter(|map| map.protection & libc::PROT_WRITE != 0) {
             let ranges: Vec<(u64, u64)> = match map.backing {
                 Backing::Anonymous | Backing::File { .. } if !map.shared => {
@@ -339,7 +342,7 @@ pub fn correct_memory(cx: &mut Nascent, processes: &[ProcessRecord], tasks: &[Ta
                 _ => Vec::new(),
             };
             for (start, end) in ranges {
-                correct_locks(pid, start, end, &renamed)?;
+                correct_locks(&mem, pid, start, end, &renamed)?;
             }
         }
     }
@@ -427,7 +430,7 @@ fn correct_locker(cx: &mut Nascent, task: &TaskRecord, renamed: &HashMap<u32, u3
 }
 
 /// Owners of held mutexes and of read-write locks held for writing.
-fn correct_locks(pid: i32, start: u64, end: u64, renamed: &HashMap<u32, u32>) -> Result<()> {
+fn correct_locks(mem: &OwnedFd, pid: i32, start: u64, end: u64, renamed: &HashMap<u32, u32>) -> Result<()> {
     const PIECE: u64 = 1 << 20;
     /// Before and after a word, what [`lock_at`] looks at.
     const AROUND: u64 = 64;
@@ -439,7 +442,7 @@ fn correct_locks(pid: i32, start: u64, end: u64, renamed: &HashMap<u32, u32>) ->
         let (from, to) = (at.saturating_sub(AROUND).max(start), (stop + AROUND).min(end));
         buffer.resize((to - from) as usize, 0);
         // what cannot be read holds no lock of this program
-        if crate::sys::memory::read(pid, from, &mut buffer).is_ok() {
+        if nix::sys::uio::pread(mem, &mut buffer, from as i64).is_ok_and(|n| n == buffer.len()) {
             let words: Vec<u32> = buffer.chunks_exact(4).map(|raw| u32::from_le_bytes(raw.try_into().expect("four bytes"))).collect();
             let first = ((at - from) / 4) as usize;
             for index in first..first + ((stop - at) / 4) as usize {

@@ -16,7 +16,7 @@ use super::options::Family;
 pub(crate) fn renew(seen: &mut Seen, family: Family, cx: &mut Capture) -> Result<(u32, i32)> {
     let title = seen.title();
     let doing = || format!("put a new socket in the place of {title}");
-    let Some(first) = seen.holders.first().copied() else {
+    let Some(first) = seen.holders.first() else {
         return Err(Error::Inconsistent(format!("nobody has {title}")));
     };
     let flags = |fd: i32| cx.proc.fdinfo(first.pid, fd).map(|info| info.flags & libc::O_CLOEXEC);
