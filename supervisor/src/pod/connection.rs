@@ -47,6 +47,10 @@ impl Connection {
                 Ok(received) => {
                     self.descriptors.extend(received.descriptors);
                     self.input.extend_from_slice(&buffer[..received.len]);
+                    // a peer that never pauses must not keep us from the others
+                    if self.input.len() > LONGEST_LINE {
+                        break;
+                    }
                 }
                 Err(Errno::EAGAIN) => break,
                 Err(_) => {

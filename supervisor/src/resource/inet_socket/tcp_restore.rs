@@ -120,13 +120,40 @@ fn connected(record: &Record, connection: &Connection, id: u32, cx: &mut Nascent
     Ok(mine)
 }
 
+/// Has connect(2) take a port which bind(2) does not give, as others are connected from it to elsewhere (ip(7), IP_LOCAL_PORT_RANGE:
+/// Linux 6.3).
+pub(super) fn share_port(end: &OwnedFd, local: &[u8]) -> std::io::Result<()> {
+    const IP_BIND_ADDRESS_NO_PORT: i32 = 24;
+    const IP_LOCAL_PORT_RANGE: i32 = 51;
+    let address = address::parse(local).ok_or(std::io::ErrorKind::InvalidInput)?;
+    let port = i32::from(address.port());
+    socket::set_option_int(end.as_fd(), libc::SOL_IP, IP_LOCAL_PORT_RANGE, port << 16 | port)?;
+    socket::set_option_int(end.as_fd(), libc::SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1)?;
+    let mut anywhere = local.to_vec();
+    anywhere[2..4].fill(0);
+    socket::bind(end.as_fd(), &anywhere)
+}
+
 /// Connects two ends of the pod.
 fn connect(server: &Record, client: &Record, shared: &RefCell<Plan>, cx: &mut Nascent) -> Result<(OwnedFd, OwnedFd)> {
     let what = client.what();
     let end = fresh(client)?;
-    bind(&end, &client.local, &what)?;
+    let bound = bind(&end, &client.local, &what);
+    let port_shared = bound.is_err() && share_port(&end, &client.local).is_ok();
+    if !port_shared {
+        bound?;
+    }
     let doors = doors(server, shared, cx)?;
-    socket::connect(end.as_fd(), &client.remote).doing(|| format!("connect {what}"))?;
+    match socket::connect(end.as_fd(), &client.remote) {
+        Err(error) if port_shared && error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => return Err(taken(&client.local, &what)),
+        other => other.doing(|| format!("connect {what}"))?,
+    }
+    if port_shared {
+        if socket::name(end.as_fd()).doing(|| format!("read the address of {what}"))? != client.local {
+            return Err(taken(&client.local, &what));
+        }
+        client.options.restore(end.as_fd(), When::Early, &what)?;
+    }
     Ok((accept(&doors, &client.local, &what)?, end))
 }
 

@@ -1,5 +1,6 @@
 //! Round trips within one process.
 use crate::resource::descriptor::tests::{capture_own, empty_capture, refusal, round_trip};
+use crate::resource::inet_socket::tcp_restore;
 use crate::sys::socket;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -286,4 +287,21 @@ fn waiting_data_is_not_taken_from_a_pod_that_goes_on() {
     let error = capture_own(&mut cx, &[listener.as_fd(), client.as_fd()]).map(drop).unwrap_err().to_string();
     assert!(error.contains("waits there to be accepted"), "{error}");
     expect(&mut listener.accept().unwrap().0, b"early");
+}
+
+#[test]
+fn a_port_of_strangers_connections_serves_for_ours_too() {
+    for at in LOCAL {
+        let (theirs, ours) = (TcpListener::bind(at).unwrap(), TcpListener::bind(at).unwrap());
+        let stranger = TcpStream::connect(theirs.local_addr().unwrap()).unwrap();
+        let from = stranger.local_addr().unwrap();
+        let family = if from.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+        let end = socket::socket(family, libc::SOCK_STREAM, 0).unwrap();
+        let local = socket::name(stranger.as_fd()).unwrap();
+        assert_eq!(socket::bind(end.as_fd(), &local).unwrap_err().raw_os_error(), Some(libc::EADDRINUSE));
+        tcp_restore::share_port(&end, &local).unwrap();
+        socket::connect(end.as_fd(), &socket::name(ours.as_fd()).unwrap()).unwrap();
+        assert_eq!(socket::name(end.as_fd()).unwrap(), local);
+        assert_eq!(ours.accept().unwrap().1, from);
+    }
 }
