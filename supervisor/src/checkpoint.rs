@@ -11,6 +11,7 @@ use crate::resource::{self, Capture, CapturedProcess, CapturedTask, Context, Vpi
 use crate::resource::{mqueue, posix_shm, shim_names, terminal, sysv_msg, sysv_sem, sysv_shm};
 use crate::resource::{keyring, lock, memory, mount, nested, process, seccomp, signal, task, timer};
 use crate::sys;
+use crate::sys::process::{Kcmp, kcmp};
 use crate::tracee::{self, Armor, Call, Injector, Refuge, Registers, find_hole};
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -164,6 +165,7 @@ fn read_tasks(cx: &mut Capture, stopped: Vec<StoppedProcess>, init: i32) -> reso
         }
         let prepared = read_process(cx, process).and_then(|mut process| {
             let prepared = if failure.is_none() { prepare(cx, &mut process) } else { Ok(()) };
+            let prepared = prepared.and_then(|()| take_after(cx, &mut process));
             // whatever was done to it is undone with the others
             cx.processes.push(process);
             prepared
@@ -252,6 +254,25 @@ fn prepare(cx: &Capture, process: &mut CapturedProcess) -> resource::Result<()> 
         process.dumpable = Some(calls[0].ret);
     }
     Ok(())
+}
+
+/// What a process shares with an earlier one (CLONE_VM, CLONE_SIGHAND) is as it was before we were in that one.
+fn take_after(cx: &Capture, process: &mut CapturedProcess) -> resource::Result<()> {
+    let same = |other: &&CapturedProcess, what| {
+        let equal = kcmp(other.handle, process.handle, what, 0, 0).is_ok_and(|order| order.is_eq());
+        !other.zombie && !process.zombie && equal
+    };
+    let Some(other) = cx.processes.iter().find(|other| same(other, Kcmp::Vm)) else { return Ok(()) };
+    let handlers = same(&other, Kcmp::Sighand);
+    process.maps.clone_from(&other.maps);
+    process.dumpable = other.dumpable;
+    let (Some(theirs), true) = (other.injector.clone(), handlers) else { return Ok(()) };
+    let what = format!("read {}", process.title());
+    let Some((injector, task)) = process.live_task() else { return Ok(()) };
+    let injector = injector.clone();
+    let task = task.stopped.as_mut().expect("a live task");
+    let action = theirs.trap_action(task).doing(|| what.clone())?;
+    injector.set_trap_action(task, &action).doing(|| what)
 }
 
 /// From here on every task comes back by itself should we be killed.

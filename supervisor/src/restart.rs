@@ -158,7 +158,7 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     sysv_shm::restore(cx)?;
     memory::attach_segments(cx, &records.memory)?;
     sysv_shm::finish(cx)?;
-    tree::add_threads(cx, &records.processes, &records.tasks)?;
+    tree::add_threads(cx, &records.processes)?;
     tree::set_groups(cx, &records.processes, &helpers)?;
     helpers.end()?;
     terminal::bring_to_foreground(cx)?;

@@ -1,7 +1,7 @@
 //! The small attributes of a process: working and root directory, umask, resource limits, dumpable, subreaper, personality,
 //! transparent huge pages, OOM score, what a core dump holds, registrations for membarrier(2).
 use super::file_object::{self, FileObject};
-use super::{Capture, Context, Error, Nascent, Result, Vpid};
+use super::{Capture, Context, Error, Nascent, Result, Vpid, descriptor, thread};
 use crate::sys::process;
 use crate::tracee::Call;
 use nix::fcntl::OFlag;
@@ -32,6 +32,20 @@ pub struct AttributesRecord {
     pub deny_write_execute: u64,
     /// PR_GET_MEMORY_MERGE
     pub merge_memory: bool,
+    /// Of threads that have their own.
+    #[serde(default)]
+    pub threads: Vec<ThreadDirectories>,
+}
+
+/// The directories and the umask of a thread that unshared them (CLONE_FS).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThreadDirectories {
+    pub task: Vpid,
+    /// The thread whose descriptor table it uses, if not the process's.
+    pub files: Option<Vpid>,
+    pub working_directory: FileObject,
+    pub root: Option<FileObject>,
+    pub umask: u32,
 }
 
 const LIMITS: u32 = 16;
@@ -57,6 +71,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         let umask = process.leader().status.umask.unwrap_or(0o022);
         let working_directory = directory(cx, pid, "cwd", &title)?.ok_or_else(|| Error::Inconsistent(format!("{title} has no directory")))?;
         let root = directory(cx, pid, "root", &title)?;
+        let threads = thread_directories(cx, index)?;
         let limits = (0..LIMITS).map(|kind| process::rlimit(pid, kind)).collect::<std::io::Result<Vec<_>>>();
         let oom = cx.proc.read_text(&format!("{pid}/oom_score_adj")).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
         let core_filter = cx.proc.read_text(&format!("{pid}/coredump_filter")).ok();
@@ -105,9 +120,30 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             membarrier,
             deny_write_execute: calls[4].result().unwrap_or(0) as u64,
             merge_memory: calls[5].ret == 1,
+            threads,
         });
     }
     cx.section("attributes", &records)
+}
+
+fn thread_directories(cx: &mut Capture, index: usize) -> Result<Vec<ThreadDirectories>> {
+    let process = &cx.processes[index];
+    if process.tasks.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let umask = |vtid: Vpid| process.tasks.iter().find(|task| task.vtid == vtid).and_then(|task| task.status.umask);
+    let tid = |vtid: Vpid| process.tasks.iter().find(|task| task.vtid == vtid).map_or(process.handle, |task| task.tid);
+    let own = thread::of(process).into_iter().filter(thread::Belongings::unshares_directories);
+    let own: Vec<_> = own.map(|own| (tid(own.task), umask(own.task).unwrap_or(0o022), own)).collect();
+    let title = process.title();
+    let mut all = Vec::new();
+    for (tid, umask, own) in own {
+        let title = format!("thread {} of {title}", own.task);
+        let working_directory = directory(cx, tid, "cwd", &title)?.ok_or_else(|| Error::Inconsistent(format!("{title} has no directory")))?;
+        let root = directory(cx, tid, "root", &title)?;
+        all.push(ThreadDirectories { task: own.task, files: own.files, working_directory, root, umask });
+    }
+    Ok(all)
 }
 
 const GET_REGISTRATIONS: u64 = 1 << 9;
@@ -159,8 +195,19 @@ pub fn restore(records: &[AttributesRecord], cx: &mut Nascent) -> Result<()> {
         calls.extend(registrations.map(|bit| Call::new(libc::SYS_membarrier, [1 << bit, 0, 0])));
         set_by_file(cx, record)?;
         cx.process_mut(record.process)?.sequence("set the attributes", &mut calls)?;
+        for thread in &record.threads {
+            descriptor::in_thread(cx, record.process, thread.task, thread.files, |cx| restore_thread(cx, record.process, thread))?;
+        }
     }
-    Ok(())
+    descriptor::close_thread_channels(cx)
+}
+
+fn restore_thread(cx: &mut Nascent, vpid: Vpid, thread: &ThreadDirectories) -> Result<()> {
+    if let Some(root) = &thread.root {
+        enter(cx, vpid, root, true)?;
+    }
+    enter(cx, vpid, &thread.working_directory, false)?;
+    cx.process_mut(vpid)?.call("set the umask of a thread", libc::SYS_umask, [thread.umask.into()]).map(drop)
 }
 
 /// What is set through files of /proc, while the process is still one that the engine may change.

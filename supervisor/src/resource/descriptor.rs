@@ -3,9 +3,9 @@
 //! A description is recorded once, however many descriptors refer to it: kcmp(2) tells which are the same. Capture works on
 //! duplicates (pidfd_getfd(2)); descriptors in flight in socket queues are found there and join the list. Restart opens every
 //! description once in the engine and hands it to the processes over a socket pair (SCM_RIGHTS, unix(7)).
-use super::{Capture, Context, Error, Nascent, Result, Vpid};
+use super::{Capture, Context, Error, Nascent, Result, Vpid, thread, tree};
 use crate::proc::FdInfo;
-use crate::sys::process::{Kcmp, kcmp, own_pid, pidfd_getfd};
+use crate::sys::process::{Kcmp, kcmp, own_pid, pidfd_getfd, pidfd_of_task};
 use crate::tracee::Call;
 use nix::sys::stat::FileStat;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ pub struct Table {
     pub process: Vpid,
     /// The table is that of this process (CLONE_FILES).
     pub shared_with: Option<Vpid>,
+    /// The table is that of this thread alone, not that of the process.
+    #[serde(default)]
+    pub task: Option<Vpid>,
     pub descriptors: Vec<Descriptor>,
 }
 
@@ -257,24 +260,50 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             !other.zombie && kcmp(other.handle, process.handle, Kcmp::Files, 0, 0).is_ok_and(|order| order == Ordering::Equal)
         };
         if let Some(other) = cx.processes[..index].iter().find(same_table) {
-            tables.push(Table { process: process.vpid, shared_with: Some(other.vpid), descriptors: Vec::new() });
+            tables.push(Table { process: process.vpid, shared_with: Some(other.vpid), task: None, descriptors: Vec::new() });
             continue;
         }
-        let mut table = Table { process: process.vpid, shared_with: None, descriptors: Vec::new() };
-        for fd in
-            cx.proc.numbers(&format!("{}/fd", process.handle)).doing(|| format!("list the descriptors of {}", process.title()))?
-        {
-            let info = cx.proc.fdinfo(process.handle, fd).doing(|| format!("read descriptor {fd} of {}", process.title()))?;
-            let duplicate =
-                pidfd_getfd(process.pidfd.as_fd(), fd).doing(|| format!("duplicate descriptor {fd} of {}", process.title()))?;
-            let holder = Holder { pid: process.pid, vpid: process.vpid, comm: process.leader().stat.comm.clone(), fd };
-            let description = identify(&mut seen, &mut order, &cx.proc, duplicate, Some(holder))?;
-            table.descriptors.push(Descriptor { fd, close_on_exec: info.flags & libc::O_CLOEXEC != 0, description });
+        tables.push(capture_table(cx, process, None, &mut seen, &mut order)?);
+    }
+    // what only a thread has is in nobody's table; it comes last, so that a process counts as the holder where it can
+    for process in cx.processes.iter().filter(|process| !process.zombie && process.tasks.len() > 1) {
+        for own in thread::of(process).iter().filter(|own| own.unshares_files()) {
+            tables.push(capture_table(cx, process, Some(own.task), &mut seen, &mut order)?);
         }
-        tables.push(table);
     }
     let section = describe(&mut seen, &mut order, tables, cx)?;
     cx.section("descriptors", &section)
+}
+
+/// The table of a process, or the one that a thread has of its own.
+fn capture_table(
+    cx: &Capture,
+    process: &super::CapturedProcess,
+    task: Option<Vpid>,
+    seen: &mut Vec<Seen>,
+    order: &mut Vec<usize>,
+) -> Result<Table> {
+    let mut table = Table { process: process.vpid, shared_with: None, task, descriptors: Vec::new() };
+    let thread = process.tasks.iter().find(|other| Some(other.vtid) == task);
+    let handle = thread.map_or(process.handle, |thread| thread.tid);
+    let title = match task {
+        Some(vtid) => format!("thread {vtid} of {}", process.title()),
+        None => process.title(),
+    };
+    let of_thread = match task {
+        Some(_) => Some(pidfd_of_task(process.pid, handle).doing(|| format!("duplicate descriptors of {title} (needs Linux 6.9)"))?),
+        None => None,
+    };
+    let pidfd = of_thread.as_ref().unwrap_or(&process.pidfd);
+    for fd in cx.proc.numbers(&format!("{handle}/fd")).doing(|| format!("list the descriptors of {title}"))? {
+        let info = cx.proc.fdinfo(handle, fd).doing(|| format!("read descriptor {fd} of {title}"))?;
+        let duplicate = pidfd_getfd(pidfd.as_fd(), fd).doing(|| format!("duplicate descriptor {fd} of {title}"))?;
+        let comm = || process.leader().stat.comm.clone();
+        let holder = task.is_none().then(|| Holder { pid: process.pid, vpid: process.vpid, comm: comm(), fd });
+        let description = identify(seen, order, &cx.proc, duplicate, holder)?;
+        table.descriptors.push(Descriptor { fd, close_on_exec: info.flags & libc::O_CLOEXEC != 0, description });
+    }
+    Ok(table)
 }
 
 /// Records every description seen, and those found in flight meanwhile.
@@ -383,14 +412,15 @@ impl Descriptions {
 
     /// A process that holds the description, and its number there.
     pub fn holder(&self, id: u32) -> Option<(Vpid, i32)> {
-        self.section.tables.iter().find_map(|table| {
+        self.section.tables.iter().filter(|table| table.task.is_none()).find_map(|table| {
             let row = table.descriptors.iter().find(|row| row.description == id)?;
             Some((table.process, row.fd))
         })
     }
 
     pub fn holders(&self, id: u32) -> Vec<(Vpid, i32)> {
-        let rows = self.section.tables.iter().flat_map(|t| t.descriptors.iter().map(move |row| (t.process, row)));
+        let tables = self.section.tables.iter().filter(|table| table.task.is_none());
+        let rows = tables.flat_map(|t| t.descriptors.iter().map(move |row| (t.process, row)));
         rows.filter(|(_, row)| row.description == id).map(|(process, row)| (process, row.fd)).collect()
     }
 }
@@ -412,7 +442,10 @@ pub fn restore(cx: &mut Nascent) -> Result<()> {
     }
     let tables = cx.descriptions.section().tables.clone();
     for table in tables.iter().filter(|table| table.shared_with.is_none()) {
-        install(cx, table)?;
+        match table.task {
+            Some(task) => in_thread(cx, table.process, task, Some(task), |cx| install(cx, table))?,
+            None => install(cx, table)?,
+        }
     }
     Ok(())
 }
@@ -470,6 +503,52 @@ fn install(cx: &mut Nascent, table: &Table) -> Result<()> {
         let fds: Vec<_> = rows.iter().map(|row| descriptions.fd(row.description)).collect::<Result<_>>()?;
         let arrived = hand_over(process, sender.as_fd(), &fds)?;
         process.sequence("place the descriptors", &mut moves(rows, &arrived)?)?;
+    }
+    Ok(())
+}
+
+/// Where the socket is in the tables that threads have of their own: they got it with the copy of the process's.
+type Channels = std::collections::HashMap<Vpid, i32>;
+const CHANNELS: &str = "channels of threads";
+
+/// Has a thread make the calls that its process's first task makes else. `files`: the thread whose table it uses, if not the process's.
+pub(super) fn in_thread<T>(
+    cx: &mut Nascent,
+    vpid: Vpid,
+    task: Vpid,
+    files: Option<Vpid>,
+    act: impl FnOnce(&mut Nascent) -> Result<T>,
+) -> Result<T> {
+    let known = files.map(|files| cx.remembered::<Channels>(CHANNELS).get(&files).copied().unwrap_or(tree::CHANNEL));
+    let process = cx.process_mut(vpid)?;
+    let index = process.tasks.iter().position(|(vtid, _)| *vtid == task);
+    let index = index.ok_or_else(|| Error::Inconsistent(format!("task {task} is used, which is not there")))?;
+    process.tasks.swap(0, index);
+    let of_process = process.channel;
+    process.channel = known.unwrap_or(of_process);
+    let result = act(cx);
+    let process = cx.process_mut(vpid)?;
+    process.tasks.swap(0, index);
+    match files {
+        Some(files) => {
+            let now = std::mem::replace(&mut process.channel, of_process);
+            cx.remembered::<Channels>(CHANNELS).insert(files, now);
+        }
+        None => {}
+    }
+    result
+}
+
+/// Nothing more is handed to threads.
+pub(super) fn close_thread_channels(cx: &mut Nascent) -> Result<()> {
+    let tables = cx.descriptions.section().tables.iter();
+    let threads: Vec<(Vpid, Vpid)> = tables.filter_map(|table| Some((table.process, table.task?))).collect();
+    for (vpid, task) in threads {
+        in_thread(cx, vpid, task, Some(task), |cx| {
+            let process = cx.process_mut(vpid)?;
+            let channel = process.channel as u64;
+            process.call("close the channel", libc::SYS_close, [channel]).map(drop)
+        })?;
     }
     Ok(())
 }

@@ -124,7 +124,7 @@ pub(crate) fn traced_child(
     let base = crate::tracee::find_hole(maps.iter().map(|map| (map.start, map.end)), crate::tracee::Injector::size()).unwrap();
     let injector = crate::tracee::Injector::install(&mut stopped, &maps, base, None).unwrap();
     cx.sender = ours;
-    let tables = vec![Table { process: 2, shared_with: None, descriptors: table }];
+    let tables = vec![Table { process: 2, shared_with: None, task: None, descriptors: table }];
     cx.descriptions = Descriptions::new(Section { tables, descriptions }).unwrap();
     cx.host_ids.insert(2, pid);
     cx.processes.push(super::super::NascentProcess { vpid: 2, pid, tasks: vec![(2, stopped)], injector, channel: 0 });

@@ -51,6 +51,7 @@ pub mod task;
 pub mod timer;
 mod timer_overrun;
 pub mod terminal;
+pub mod thread;
 pub mod tree;
 pub mod sysv;
 pub mod sysv_msg;

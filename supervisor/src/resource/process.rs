@@ -4,7 +4,7 @@
 //! parent, before or after that parent became a session leader; an orphan in another's session, from a short-lived helper in that session.
 //! The plan is made from the records alone, before anything is created.
 use super::file_object::{self, FileObject};
-use super::{Capture, CapturedProcess, Context, Error, Result, Vpid};
+use super::{Capture, CapturedProcess, Context, Error, Result, Vpid, thread};
 use crate::proc::Stat;
 use crate::sys::process::{Kcmp, kcmp};
 use serde::{Deserialize, Serialize};
@@ -35,9 +35,17 @@ pub struct ProcessRecord {
     /// It has its descriptor table (CLONE_FILES) and its directories and umask (CLONE_FS) in common with its parent.
     pub shares_files: bool,
     pub shares_directories: bool,
+    /// The same of its memory (CLONE_VM), and of its signal handlers (CLONE_SIGHAND).
+    #[serde(default)]
+    pub shares_memory: bool,
+    #[serde(default)]
+    pub shares_handlers: bool,
     /// The program file; `None` for a zombie.
     pub program: Option<FileObject>,
     pub name: String,
+    /// Threads that have a descriptor table or directories of their own.
+    #[serde(default)]
+    pub threads: Vec<thread::Belongings>,
     /// Host ids at the checkpoint, to be had again if they are free: some programs notice otherwise.
     pub host_tasks: Vec<i32>,
 }
@@ -62,8 +70,11 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             stop_unreported: stop_unreported(cx, process),
             shares_files: shares(cx, process, Kcmp::Files),
             shares_directories: shares(cx, process, Kcmp::Fs),
+            shares_memory: shares(cx, process, Kcmp::Vm),
+            shares_handlers: shares(cx, process, Kcmp::Sighand),
             program,
             name: stat.comm.clone(),
+            threads: thread::of(process).into_iter().filter(thread::Belongings::are_own).collect(),
             host_tasks: process.tasks.iter().map(|task| task.tid).collect(),
         });
     }
@@ -85,22 +96,30 @@ fn refuse_sharing(cx: &Capture) -> Result<()> {
     };
     let living: Vec<&CapturedProcess> = cx.processes.iter().filter(|process| !process.zombie).collect();
     for (index, process) in living.iter().enumerate() {
-        for task in process.tasks.iter().filter(|task| task.stopped.is_some() && task.tid != process.handle) {
+        let belongings = thread::of(process);
+        for task in process.tasks.iter().filter(|task| task.stopped.is_some()) {
             let title = || format!("thread {} of {}", task.vtid, process.title());
-            if !equal(process.handle, task.tid, Kcmp::Files) {
-                return refuse(title(), "it has a descriptor table of its own (unshare(2), CLONE_FILES)");
+            let Some(own) = belongings.iter().find(|own| own.task == task.vtid) else { continue };
+            if thread::creator(&belongings, own).is_none() {
+                return refuse(title(), "it has its descriptor table and its working directory in common with different threads (unshare(2))");
             }
-            if !equal(process.handle, task.tid, Kcmp::Fs) {
-                return refuse(title(), "it has a working directory of its own (unshare(2), CLONE_FS)");
+            for (what, object) in [(own.files.map(|_| Kcmp::Files), "descriptor table"), (own.directories.map(|_| Kcmp::Fs), "working directory")] {
+                let Some(what) = what else { continue };
+                if living.iter().any(|other| other.vpid != process.vpid && equal(other.handle, task.tid, what)) {
+                    return refuse(title(), &format!("it shares its {object} with another process"));
+                }
             }
         }
         for other in living[..index].iter().filter(|other| living.len() <= MOST && other.vpid != process.parent) {
-            let related = |what| shares(cx, process, what);
-            if equal(other.handle, process.handle, Kcmp::Fs) && !related(Kcmp::Fs) {
-                return refuse(process.title(), "it shares its working directory with a process that is not its parent (CLONE_FS)");
-            }
-            if equal(other.handle, process.handle, Kcmp::Files) && !related(Kcmp::Files) {
-                return refuse(process.title(), "it shares its descriptor table with a process that is not its parent (CLONE_FILES)");
+            for (what, object) in [
+                (Kcmp::Fs, "its working directory with a process that is not its parent (CLONE_FS)"),
+                (Kcmp::Files, "its descriptor table with a process that is not its parent (CLONE_FILES)"),
+                (Kcmp::Vm, "its memory with a process that is not its parent (CLONE_VM)"),
+                (Kcmp::Sighand, "its signal handlers with a process that is not its parent (CLONE_SIGHAND)"),
+            ] {
+                if equal(other.handle, process.handle, what) && !shares(cx, process, what) {
+                    return refuse(process.title(), &format!("it shares {object}"));
+                }
             }
         }
     }
@@ -250,7 +269,7 @@ impl Planner<'_> {
         let (process, session_here, lives) = (record.process, record.session, record.exit_status.is_none());
         self.steps.push(Step::Create { index, birth });
         // first, so that all children are forked with it
-        if lives {
+        if lives && !record.shares_memory {
             self.steps.push(Step::Build { index });
         }
         let born = self.birth_session(index);
@@ -307,8 +326,11 @@ mod tests {
             stop_unreported: false,
             shares_files: false,
             shares_directories: false,
+            shares_memory: false,
+            shares_handlers: false,
             program: None,
             name: "x".into(),
+            threads: vec![],
             host_tasks: vec![],
         }
     }

@@ -133,7 +133,8 @@ fn waits_until(registers: &Registers) -> bool {
 pub fn check(cx: &Nascent, then: Names, memory: &Memory) -> Result<()> {
     match (then, cx.kernel_names) {
         (Names::Shim, true) => {
-            let unshimmed = memory.spaces.iter().find(|space| !space.mappings.iter().any(|map| map.backing == Backing::NamesTable));
+            let mut own = memory.spaces.iter().filter(|space| space.shared_with.is_none());
+            let unshimmed = own.find(|space| !space.mappings.iter().any(|map| map.backing == Backing::NamesTable));
             match unshimmed {
                 // it has seen names of the old host
                 Some(space) => Err(Error::NotHere(format!(
@@ -216,7 +217,7 @@ fn disarm(cx: &mut Nascent, memory: &Memory) -> Result<()> {
 fn arm(cx: &mut Nascent, tasks: &[TaskRecord], memory: &Memory) -> Result<()> {
     let path = table_file(cx);
     let sender = cx.channel_sender()?;
-    for space in &memory.spaces {
+    for space in memory.spaces.iter().filter(|space| space.shared_with.is_none()) {
         let doing = || format!("arm the shim of process {}", space.process);
         let process = cx.process_mut(space.process)?;
         let Some(link) = shim_link::find(process.pid, space)?.filter(|link| link.table != 0) else {

@@ -221,6 +221,10 @@ impl Summary {
 
     fn add_descriptors(&mut self, section: &descriptor::Section) {
         for table in &section.tables {
+            if table.task.is_some() {
+                self.descriptors += table.descriptors.len();
+                continue;
+            }
             let own = section.tables.iter().find(|other| Some(other.process) == table.shared_with).unwrap_or(table);
             let count = own.descriptors.len();
             if table.shared_with.is_none() {

@@ -4,6 +4,7 @@
 //! and the injector's area; every process of the pod is forked from it, directly (CLONE_PARENT makes it a child of init) or not.
 use super::process::{Birth, ProcessRecord, Step};
 use super::task::TaskRecord;
+use super::thread::{self, Belongings};
 use super::{Context, Error, Nascent, NascentProcess, Result, Vpid, credentials, descriptor, memory, terminal};
 use crate::pod::init_client::InitClient;
 use crate::sys;
@@ -15,7 +16,7 @@ use std::os::fd::{AsFd, OwnedFd};
 const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND | libc::CLONE_THREAD | libc::CLONE_SYSVSEM)
     as u32 as u64;
 /// Where the socket sits until the descriptor table is built.
-const CHANNEL: i32 = 900;
+pub(super) const CHANNEL: i32 = 900;
 
 /// Processes of ours among the pod's while it grows.
 struct Grove<'a> {
@@ -29,6 +30,8 @@ struct Grove<'a> {
     programs: Vec<(Vpid, Option<usize>)>,
     /// Whose memory, as recorded, a process has.
     memories: HashMap<Vpid, Vpid>,
+    /// Processes that share memory, but not their signal handlers.
+    slots: u64,
     next_free: Vpid,
 }
 
@@ -56,7 +59,7 @@ pub fn grow(
     let mother = mother(cx, init, next_free, section)?;
     let programs = Vec::new();
     let memories = HashMap::new();
-    let mut grove = Grove { records, section, objects, mother, stand_ins: Vec::new(), programs, memories, next_free: next_free + 1 };
+    let mut grove = Grove { records, section, objects, mother, stand_ins: Vec::new(), programs, memories, slots: 0, next_free: next_free + 1 };
     for step in plan {
         grove.step(cx, step)?;
     }
@@ -165,6 +168,11 @@ impl Grove<'_> {
                 }
             }
         };
+        let mut process = process;
+        if record.shares_memory && !record.shares_handlers {
+            self.slots += 1;
+            process.injector.use_slot(self.slots).doing(|| format!("create process {}", record.process))?;
+        }
         cx.host_ids.insert(record.process, process.pid);
         cx.processes.push(process);
         let same = match (&record.program, program) {
@@ -241,7 +249,9 @@ impl KernelId {
 fn shared_flags(record: &ProcessRecord) -> u64 {
     let files = if record.shares_files { libc::CLONE_FILES } else { 0 };
     let directories = if record.shares_directories { libc::CLONE_FS } else { 0 };
-    (files | directories) as u64
+    let memory = if record.shares_memory { libc::CLONE_VM } else { 0 };
+    let handlers = if record.shares_handlers { libc::CLONE_SIGHAND } else { 0 };
+    (files | directories | memory | handlers) as u64
 }
 
 /// What a process of ours is called in calls that its relatives make.
@@ -310,14 +320,27 @@ pub(super) fn with_passing_process<T>(cx: &mut Nascent, vpid: Vpid, act: impl Fn
 }
 
 /// Creates the threads beside the leaders.
-pub fn add_threads(cx: &mut Nascent, records: &[ProcessRecord], _tasks: &[TaskRecord]) -> Result<()> {
+pub fn add_threads(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
     for record in records.iter().filter(|record| record.exit_status.is_none()) {
+        let own = |vtid: Vpid| record.threads.iter().find(|own| own.task == vtid).cloned().unwrap_or(Belongings::common(vtid));
+        let all: Vec<Belongings> = record.tasks.iter().map(|vtid| own(*vtid)).collect();
         for (index, vtid) in record.tasks.iter().enumerate().skip(1) {
             let id = KernelId::of_task(cx, record, index);
+            let creator = thread::creator(&all, &all[index]);
             let process = cx.process_mut(record.process)?;
+            let creator = process.tasks.iter().position(|(other, _)| Some(*other) == creator);
+            let creator = creator.ok_or_else(|| Error::Inconsistent(format!("no thread can make thread {vtid}")))?;
+            // clone uses the first
+            process.tasks.swap(0, creator);
             let task = clone(process, *vtid, id, THREAD, 0)?;
+            process.tasks.swap(0, creator);
             let tid = task.tid();
             process.tasks.push((*vtid, task));
+            let files = if all[index].unshares_files() { libc::CLONE_FILES } else { 0 };
+            let directories = if all[index].unshares_directories() { libc::CLONE_FS } else { 0 };
+            if files | directories != 0 {
+                process.call_in(index, "unshare what belongs to the process", libc::SYS_unshare, [(files | directories) as u64])?;
+            }
             cx.host_ids.insert(*vtid, tid);
         }
     }
@@ -419,7 +442,14 @@ pub fn finish(cx: &mut Nascent, records: &[ProcessRecord], tasks: &[TaskRecord])
             let (own_process, own) = (id(vpid).unwrap_or(process.pid), id(*vtid).unwrap_or(task.tid()));
             injector.return_traps(task, own_process, own).doing(what)?;
         }
-        injector.remove(&mut process.tasks[0].1).doing(what)?;
+    }
+    // the area goes when nobody who has it in common is in need of it any more
+    for process in &mut cx.processes {
+        let vpid = process.vpid;
+        if !records.iter().any(|record| record.process == vpid && record.shares_memory) {
+            let injector = process.injector.clone();
+            injector.remove(&mut process.tasks[0].1).doing(|| format!("clear our traces from process {vpid}"))?;
+        }
     }
     super::task::restore_registers(tasks, cx)
 }

@@ -83,7 +83,9 @@ const CODE: u64 = 4096;
 const CALLS: u64 = CODE + 64;
 const MAX_CALLS: usize = 512;
 const DATA: u64 = CALLS + (MAX_CALLS * size_of::<Call>()) as u64;
-const SIZE: u64 = (DATA + 256 * 1024).next_multiple_of(4096);
+const SIZE: u64 = (DATA + 256 * 1024 + SLOTS * ACTION_LEN as u64).next_multiple_of(4096);
+/// Processes that share their memory, but not their signal handlers, keep what they do about SIGTRAP at the end, each in a slot of its own.
+const SLOTS: u64 = 64;
 
 /// Status of a stop at the entry or the exit of a call, without its low byte (PTRACE_O_TRACESYSGOOD).
 const SYSCALL_STOP: i32 = libc::SIGTRAP | 0x80;
@@ -98,18 +100,20 @@ pub struct Injector {
     /// Address of a `syscall` instruction for the first and the last calls: the refuge's, or one of the process's own.
     gate: u64,
     refuge: Option<Refuge>,
+    /// Offset of what the program does about SIGTRAP.
+    action: u64,
 }
 
 impl Injector {
     /// Bytes that [`Injector::data`] may address.
-    pub const ROOM: usize = (SIZE - DATA) as usize;
+    pub const ROOM: usize = (SIZE - DATA - SLOTS * ACTION_LEN as u64) as usize;
 
     /// Maps the area into the process at `base` (see [`find_hole`]), using a `syscall` instruction found in `maps`. A process that
     /// shall live on without us comes back with these registers and this signal mask.
     ///
     /// The task's registers are left changed: the caller saves them before, and sets them after.
     pub fn install(task: &mut Stopped, maps: &[Mapping], base: u64, back: Option<(&Registers, u64)>) -> Result<Injector> {
-        let mut injector = Injector { base, gate: find_gate(task, maps)?, refuge: None };
+        let mut injector = Injector { base, gate: find_gate(task, maps)?, action: PROGRAM_ACTION, refuge: None };
         if let Some((registers, mask)) = back
             && let Some(refuge) = Refuge::find(task, maps)?
         {
@@ -199,6 +203,15 @@ impl Injector {
         self.base..self.base + SIZE
     }
 
+    /// Keeps apart, from 1 on, what a process does about SIGTRAP that shares its memory with others.
+    pub fn use_slot(&mut self, slot: u64) -> io::Result<()> {
+        if slot > SLOTS {
+            return Err(io::Error::other(format!("more than {SLOTS} processes share memory with others")));
+        }
+        self.action = SIZE - slot * ACTION_LEN as u64;
+        Ok(())
+    }
+
     /// The gate is in the vdso; this follows it when the vdso moves.
     pub fn move_gate(&mut self, distance: i64) {
         self.gate = self.gate.wrapping_add_signed(distance);
@@ -211,7 +224,7 @@ impl Injector {
     /// Gives SIGTRAP back to the program: after this, only [`Injector::return_traps`], [`Injector::unmap`] and
     /// [`Injector::remove`] may be called.
     pub fn retire(&self, task: &mut Stopped) -> Result<()> {
-        let action = Call::new(libc::SYS_rt_sigaction, [libc::SIGTRAP as u64, self.base + PROGRAM_ACTION, 0, 8]);
+        let action = Call::new(libc::SYS_rt_sigaction, [libc::SIGTRAP as u64, self.base + self.action, 0, 8]);
         self.through_gate(task, action).map(drop)
     }
 
@@ -244,13 +257,13 @@ impl Injector {
     /// What the program does about SIGTRAP, in the form of the kernel; an injector has an action of its own there.
     pub fn trap_action(&self, task: &Stopped) -> Result<[u8; ACTION_LEN]> {
         let mut action = [0; ACTION_LEN];
-        task.read(self.base + PROGRAM_ACTION, &mut action)?;
+        task.read(self.base + self.action, &mut action)?;
         Ok(action)
     }
 
     /// Sets what the program will do about SIGTRAP once the injector is removed.
     pub fn set_trap_action(&self, task: &mut Stopped, action: &[u8; ACTION_LEN]) -> Result<()> {
-        task.write(self.base + PROGRAM_ACTION, action)
+        task.write(self.base + self.action, action)
     }
 
     /// Points the stack pointer of a task that has no state of its own yet into the area.

@@ -27,11 +27,8 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             !other.zombie && kcmp(other.handle, process.handle, Kcmp::Vm, 0, 0).is_ok_and(|order| order == Ordering::Equal)
         };
         if let Some(other) = cx.processes[..index].iter().find(same) {
-            return Err(Error::Refused {
-                object: format!("{} and {}", process.title(), other.title()),
-                reason: "they share their memory without being threads of one process (CLONE_VM)".into(),
-                way_out: "checkpoint when one of them has ended or executed a program".into(),
-            });
+            section.spaces.push(AddressSpace::of_another(process.vpid, other.vpid));
+            continue;
         }
         let relatives = Relatives::of(cx, index, &section.spaces);
         let space = space(cx, index, &mut objects, relatives)?;

@@ -81,7 +81,7 @@ pub struct Layout {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AddressSpace {
     pub process: Vpid,
-    /// The memory is that of this process (CLONE_VM).
+    /// The memory is that of this process (CLONE_VM), and everything below is empty.
     pub shared_with: Option<Vpid>,
     /// Guard pages (MADV_GUARD_INSTALL), as ranges.
     pub guards: Vec<(u64, u64)>,
@@ -90,6 +90,21 @@ pub struct AddressSpace {
     pub layout: Layout,
     pub mappings: Vec<MappingRecord>,
     pub runs: Vec<PageRun>,
+}
+
+impl AddressSpace {
+    /// Of a process whose memory is that of another.
+    fn of_another(process: Vpid, other: Vpid) -> AddressSpace {
+        AddressSpace {
+            process,
+            shared_with: Some(other),
+            guards: Vec::new(),
+            lock_future: None,
+            layout: Layout::default(),
+            mappings: Vec::new(),
+            runs: Vec::new(),
+        }
+    }
 }
 
 /// The section "memory".
