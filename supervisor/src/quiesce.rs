@@ -33,6 +33,8 @@ const QUIET: u32 = 3;
 const PASSES: u32 = 100;
 /// How long a task may stay in an uninterruptible wait before the checkpoint gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// And how long when what is waited for is a program: its child is on its way to execve(2), or will never go there.
+const VFORK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A process whose live tasks all are stopped.
 #[derive(Debug)]
@@ -151,7 +153,7 @@ fn attach(proc: &Proc, pid: i32, tid: i32) -> Result<Option<Running>, Error> {
 }
 
 fn wait_for(proc: &Proc, waiting: Vec<(i32, Running)>, stopped: &mut HashMap<i32, Stopped>) -> Result<(), Error> {
-    let deadline = Instant::now() + PATIENCE;
+    let began = Instant::now();
     let mut waiting = waiting;
     let mut pause = Duration::from_micros(50);
     while !waiting.is_empty() {
@@ -171,12 +173,13 @@ fn wait_for(proc: &Proc, waiting: Vec<(i32, Running)>, stopped: &mut HashMap<i32
         if waiting.is_empty() {
             break;
         }
-        if Instant::now() > deadline {
-            let (pid, task) = &waiting[0];
+        let (pid, task) = &waiting[0];
+        if began.elapsed() > VFORK_PATIENCE && in_vfork(proc, *pid, task.tid()) {
             let stat = proc.stat(*pid, task.tid())?;
-            if in_vfork(proc, *pid, task.tid()) {
-                return Err(Error::Vfork { pid: *pid, comm: stat.comm, seconds: PATIENCE.as_secs() });
-            }
+            return Err(Error::Vfork { pid: *pid, comm: stat.comm, seconds: VFORK_PATIENCE.as_secs() });
+        }
+        if began.elapsed() > PATIENCE {
+            let stat = proc.stat(*pid, task.tid())?;
             return Err(Error::Stuck { pid: *pid, comm: stat.comm, seconds: PATIENCE.as_secs(), state: stat.state });
         }
         std::thread::sleep(pause);
