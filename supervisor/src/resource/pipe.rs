@@ -8,6 +8,7 @@ use super::descriptor::{InFlight, Seen};
 use super::file_object::{self, FileObject, own_fd, set_status};
 use super::{Capture, Context, Error, Nascent, Result};
 use crate::image::RunRef;
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
@@ -118,8 +119,19 @@ fn contents(seen: &Seen, cx: &mut Capture, size: i32, packets: bool) -> Result<V
         _ => seen.fd.try_clone().doing(doing)?,
     };
     let (out, into) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).doing(doing)?;
-    set_size(into.as_fd(), size).doing(|| format!("make room for the contents of {}", seen.title()))?;
+    match set_size(into.as_fd(), size) {
+        // the user has so many pipes that new ones are small (pipe(7), pipe-user-pages-soft): there may be room enough
+        Err(Errno::EPERM) => {}
+        other => other.doing(|| format!("make room for the contents of {}", seen.title()))?,
+    }
     crate::sys::files::tee(reader.as_fd(), into.as_fd()).doing(doing)?;
+    let bytes = |fd: BorrowedFd<'_>| crate::sys::events::readable_bytes(fd).doing(doing);
+    if bytes(out.as_fd())? != bytes(reader.as_fd())? {
+        return Err(seen.refuse(
+            "there is no room to copy what is in it, as the user has too many pipes (pipe(7))",
+            "raise /proc/sys/fs/pipe-user-pages-soft",
+        ));
+    }
     drop(into);
     let mut pieces = Vec::new();
     let mut buffer = vec![0u8; size.max(1 << 16) as usize];
@@ -198,8 +210,11 @@ fn make(buffer: &Buffer, cx: &mut Nascent) -> Result<Ends> {
             (write.try_clone().doing(doing)?, Some(read), Some(write))
         }
     };
-    set_size(any.as_fd(), buffer.size)
-        .doing(|| format!("give a pipe its size of {} bytes (see /proc/sys/fs/pipe-max-size)", buffer.size))?;
+    match set_size(any.as_fd(), buffer.size) {
+        // as above: only what does not fit is an error
+        Err(Errno::EPERM) => tracing::warn!("a pipe of {} bytes is smaller now: the user has too many (pipe-user-pages-soft)", buffer.size),
+        other => other.doing(|| format!("give a pipe its size of {} bytes (see /proc/sys/fs/pipe-max-size)", buffer.size))?,
+    }
     if buffer.data.is_empty() {
         return Ok(Ends { any, read, write });
     }
