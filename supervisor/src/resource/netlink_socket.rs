@@ -58,7 +58,7 @@ pub(super) fn capture(seen: &Seen, _: &mut Capture, _: &mut InFlight<'_>) -> Res
         groups: (0..groups.len() / 4).map(|at| word(&groups, at * 4)).collect(),
         netlink_options: OPTIONS.iter().filter_map(option).filter(|(_, value)| *value != 0).collect(),
         flags: seen.status_flags(),
-        options: options::capture(fd, family).doing(doing)?,
+        options: options::of(seen, family)?,
     })
 }
 

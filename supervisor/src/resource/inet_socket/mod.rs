@@ -84,11 +84,10 @@ fn family(seen: &Seen) -> Option<Family> {
 }
 
 pub(super) fn recognise(seen: &Seen) -> bool {
-    const UDPLITE: i32 = 136;
     family(seen).is_some_and(|family| {
         let known = match family.kind {
             libc::SOCK_STREAM => family.protocol == libc::IPPROTO_TCP,
-            libc::SOCK_DGRAM => [libc::IPPROTO_UDP, UDPLITE, libc::IPPROTO_ICMP, libc::IPPROTO_ICMPV6].contains(&family.protocol),
+            libc::SOCK_DGRAM => [libc::IPPROTO_UDP, options::UDPLITE, libc::IPPROTO_ICMP, libc::IPPROTO_ICMPV6].contains(&family.protocol),
             _ => false,
         };
         family.is_inet() && known
@@ -99,7 +98,7 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture, flight: &mut InFlight<'_>) 
     let fd = seen.fd.as_fd();
     let doing = || format!("read the state of {}", seen.title());
     let family = Family::of(fd).doing(doing)?;
-    let options = options::capture(fd, family).doing(doing)?;
+    let options = options::of(seen, family)?;
     let state = if family.is_tcp() {
         State::Tcp(tcp::capture(seen, family, cx, flight)?)
     } else {

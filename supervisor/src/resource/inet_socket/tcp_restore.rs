@@ -279,9 +279,27 @@ pub(super) fn settle(cx: &mut Nascent) -> Result<()> {
     for (id, record, tcp) in &all {
         finish(*id, record, tcp, &shared, cx)?;
     }
+    settle_ends(&all, cx)?;
+    for (id, record, tcp) in &all {
+        let (fd, what) = (cx.descriptions.fd(*id)?, record.what());
+        record.options.restore(fd, When::Late, &what)?;
+        set_flags(fd, record.flags, &what)?;
+        if let Tcp::Connecting(remote) = tcp {
+            set_flags(fd, libc::O_NONBLOCK, &what)?;
+            let started = socket::connect(fd, remote);
+            set_flags(fd, record.flags, &what)?;
+            // whatever becomes of it, the program learns it as it would have: from the call it makes again, or from SO_ERROR
+            drop(started);
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the ends of streams to be acknowledged.
+fn settle_ends(all: &[(u32, Record, Tcp)], cx: &Nascent) -> Result<()> {
     // the end of a stream may be acknowledged late, by 40 ms; until then the state is another
     let deadline = Instant::now() + Duration::from_millis(200);
-    for (id, _, tcp) in &all {
+    for (id, _, tcp) in all {
         if let Tcp::Connected(Connection { state: FIN_WAIT2, peer: Peer::Socket(_), .. }) = tcp {
             let fd = cx.descriptions.fd(*id)?;
             while tcp::info(fd).is_ok_and(|(state, ..)| state == FIN_WAIT1) && Instant::now() < deadline {
@@ -396,15 +414,6 @@ fn finish(id: u32, record: &Record, tcp: &Tcp, shared: &RefCell<Plan>, cx: &Nasc
         if connection.deaf && connection.state != CLOSE {
             let _ = socket::shutdown(fd, libc::SHUT_RD);
         }
-    }
-    record.options.restore(fd, When::Late, &what)?;
-    set_flags(fd, record.flags, &what)?;
-    if let Tcp::Connecting(remote) = tcp {
-        set_flags(fd, libc::O_NONBLOCK, &what)?;
-        let started = socket::connect(fd, remote);
-        set_flags(fd, record.flags, &what)?;
-        // whatever becomes of it, the program learns it as it would have: from the call it makes again, or from SO_ERROR
-        drop(started);
     }
     Ok(())
 }

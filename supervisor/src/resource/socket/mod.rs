@@ -68,9 +68,9 @@ impl Observed {
 
     /// Which halves of a UDP socket are shut down: RCV_SHUTDOWN (1), SEND_SHUTDOWN (2).
     pub fn udp_shutdown(&mut self, inode: u32) -> u8 {
-        // a kernel without udp_diag tells nobody
-        let list = || inet_sockets(libc::IPPROTO_UDP).unwrap_or_default();
-        let known = self.udp.get_or_insert_with(|| list().into_iter().map(|entry| (entry.inode, entry.shutdown)).collect());
+        // a kernel without udp_diag or without UDP-Lite tells nobody
+        let list = || [libc::IPPROTO_UDP, options::UDPLITE].into_iter().flat_map(|kind| inet_sockets(kind).unwrap_or_default());
+        let known = self.udp.get_or_insert_with(|| list().map(|entry| (entry.inode, entry.shutdown)).collect());
         known.get(&inode).copied().unwrap_or(0)
     }
 

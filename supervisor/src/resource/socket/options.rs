@@ -4,9 +4,10 @@
 //! are at their default, and some may be set only by root, to any value.
 use super::{Context, Result};
 use crate::resource::Error;
+use crate::resource::descriptor::Seen;
 use crate::sys::socket::{self, SO_BUF_LOCK};
 use serde::{Deserialize, Serialize};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// When an option is set during a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,7 @@ enum Of {
     Tcp,
     Udp,
     Udp6,
+    UdpLite,
 }
 
 struct Entry {
@@ -50,36 +52,43 @@ const IP: i32 = libc::IPPROTO_IP;
 const IPV6: i32 = libc::IPPROTO_IPV6;
 const TCP: i32 = libc::IPPROTO_TCP;
 const UDP: i32 = libc::IPPROTO_UDP;
+pub(crate) const UDPLITE: i32 = 136;
 
 /// Numbers are those of the kernel's headers where libc lacks a name. The order matters: IP_TOS changes SO_PRIORITY.
+/// IPV6_2292... are those of RFC 2292, which are flags of their own.
 #[rustfmt::skip]
 const TABLE: &[Entry] = &table! {
     Early Any SOCKET; SO_REUSEPORT = 15, SO_BINDTODEVICE = 25, SO_MARK = 36, SO_DONTROUTE = 5;
     Early Ip IP; IP_FREEBIND = 15, IP_TRANSPARENT = 19, IP_BIND_ADDRESS_NO_PORT = 24, IP_LOCAL_PORT_RANGE = 51;
     Early Ip6 IPV6; IPV6_V6ONLY = 26, IPV6_TRANSPARENT = 75, IPV6_FREEBIND = 78;
-    Open Ip IP; IP_TOS = 1, IP_TTL = 2, IP_RECVOPTS = 6, IP_RETOPTS = 7, IP_PKTINFO = 8, IP_MTU_DISCOVER = 10, IP_RECVERR = 11,
+    Early Tcp TCP; TCP_MAXSEG = 2;
+    Open Ip IP; IP_TOS = 1, IP_TTL = 2, IP_OPTIONS = 4, IP_RECVOPTS = 6, IP_RETOPTS = 7, IP_PKTINFO = 8, IP_MTU_DISCOVER = 10, IP_RECVERR = 11,
         IP_RECVTTL = 12, IP_RECVTOS = 13, IP_PASSSEC = 18, IP_RECVORIGDSTADDR = 20, IP_MINTTL = 21, IP_CHECKSUM = 23,
         IP_RECVFRAGSIZE = 25, IP_RECVERR_RFC4884 = 26,
         IP_UNICAST_IF = 50;
     Open Udp IP; IP_MULTICAST_TTL = 33, IP_MULTICAST_LOOP = 34, IP_MULTICAST_ALL = 49;
     Open Udp6 IPV6; IPV6_MULTICAST_IF = 17, IPV6_MULTICAST_HOPS = 18, IPV6_MULTICAST_LOOP = 19, IPV6_MULTICAST_ALL = 29;
-    Open Ip6 IPV6; IPV6_UNICAST_HOPS = 16, IPV6_MTU_DISCOVER = 23, IPV6_RECVERR = 25, IPV6_RECVERR_RFC4884 = 31, IPV6_FLOWINFO_SEND = 33,
-        IPV6_RECVPKTINFO = 49, IPV6_RECVHOPLIMIT = 51, IPV6_RECVHOPOPTS = 53, IPV6_RECVRTHDR = 56, IPV6_RECVDSTOPTS = 58,
-        IPV6_RECVPATHMTU = 60, IPV6_DONTFRAG = 62, IPV6_RECVTCLASS = 66, IPV6_TCLASS = 67, IPV6_AUTOFLOWLABEL = 70,
+    Open Ip6 IPV6; IPV6_2292PKTINFO = 2, IPV6_2292HOPOPTS = 3, IPV6_2292DSTOPTS = 4, IPV6_2292RTHDR = 5, IPV6_2292HOPLIMIT = 8,
+        IPV6_FLOWINFO = 11, IPV6_UNICAST_HOPS = 16, IPV6_MTU_DISCOVER = 23, IPV6_RECVERR = 25, IPV6_RECVERR_RFC4884 = 31, IPV6_FLOWINFO_SEND = 33,
+        IPV6_RECVPKTINFO = 49, IPV6_RECVHOPLIMIT = 51, IPV6_RECVHOPOPTS = 53, IPV6_HOPOPTS = 54,
+        IPV6_RTHDRDSTOPTS = 55, IPV6_RECVRTHDR = 56, IPV6_RTHDR = 57, IPV6_RECVDSTOPTS = 58, IPV6_DSTOPTS = 59, IPV6_RECVPATHMTU = 60, IPV6_DONTFRAG = 62, IPV6_RECVTCLASS = 66, IPV6_TCLASS = 67, IPV6_AUTOFLOWLABEL = 70,
         IPV6_ADDR_PREFERENCES = 72, IPV6_MINHOPCOUNT = 73, IPV6_RECVORIGDSTADDR = 74, IPV6_UNICAST_IF = 76,
         IPV6_RECVFRAGSIZE = 77;
     Open Tcp TCP; TCP_NODELAY = 1, TCP_KEEPIDLE = 4, TCP_KEEPINTVL = 5, TCP_KEEPCNT = 6, TCP_SYNCNT = 7, TCP_LINGER2 = 8,
         TCP_CONGESTION = 13, TCP_THIN_LINEAR_TIMEOUTS = 16, TCP_USER_TIMEOUT = 18, TCP_NOTSENT_LOWAT = 25, TCP_SAVE_SYN = 27,
-        TCP_FASTOPEN_CONNECT = 30, TCP_FASTOPEN_NO_COOKIE = 34, TCP_INQ = 36, TCP_TX_DELAY = 37;
+        TCP_FASTOPEN_CONNECT = 30, TCP_FASTOPEN_NO_COOKIE = 34, TCP_FASTOPEN_KEY = 33,
+        TCP_INQ = 36, TCP_TX_DELAY = 37, TCP_RTO_MAX_MS = 44, TCP_RTO_MIN_US = 45, TCP_DELACK_MAX_US = 46;
     Open Udp UDP; UDP_ENCAP = 100, UDP_NO_CHECK6_TX = 101, UDP_NO_CHECK6_RX = 102, UDP_SEGMENT = 103, UDP_GRO = 104;
-    Open Any SOCKET; SO_KEEPALIVE = 9, SO_BROADCAST = 6, SO_OOBINLINE = 10, SO_NO_CHECK = 11, SO_PRIORITY = 12, SO_LINGER = 13,
+    Open UdpLite UDPLITE; UDPLITE_SEND_CSCOV = 10, UDPLITE_RECV_CSCOV = 11;
+    Open Any SOCKET; SO_DEBUG = 1, SO_KEEPALIVE = 9, SO_BROADCAST = 6, SO_OOBINLINE = 10, SO_NO_CHECK = 11, SO_PRIORITY = 12, SO_LINGER = 13,
         SO_RCVTIMEO = 66, SO_SNDTIMEO = 67, SO_TIMESTAMP_OLD = 29, SO_TIMESTAMPNS_OLD = 35, SO_TIMESTAMP_NEW = 63,
         SO_TIMESTAMPNS_NEW = 64, SO_RXQ_OVFL = 40, SO_WIFI_STATUS = 41, SO_NOFCS = 43, SO_SELECT_ERR_QUEUE = 45,
-        SO_BUSY_POLL = 46, SO_INCOMING_CPU = 49, SO_ZEROCOPY = 60, SO_TXTIME = 61, SO_PREFER_BUSY_POLL = 69,
+        SO_BUSY_POLL = 46, SO_MAX_PACING_RATE = 47, SO_INCOMING_CPU = 49, SO_ZEROCOPY = 60, SO_TXTIME = 61, SO_PREFER_BUSY_POLL = 69,
         SO_RESERVE_MEM = 73, SO_TXREHASH = 74, SO_RCVMARK = 75, SO_RCVPRIORITY = 82;
     Late Any SOCKET; SO_REUSEADDR = 2, SO_RCVLOWAT = 18, SO_TIMESTAMPING_OLD = 37, SO_TIMESTAMPING_NEW = 65;
     Late Unix SOCKET; SO_PASSCRED = 16, SO_PASSSEC = 34, SO_PASSPIDFD = 76, SO_PASSRIGHTS = 83;
-    Late Tcp TCP; TCP_DEFER_ACCEPT = 9, TCP_FASTOPEN = 23, TCP_CORK = 3;
+    Late Tcp SOCKET; SO_PEEK_OFF = 42;
+    Late Tcp TCP; TCP_DEFER_ACCEPT = 9, TCP_WINDOW_CLAMP = 10, TCP_QUICKACK = 12, TCP_FASTOPEN = 23, TCP_CORK = 3;
     Late Udp UDP; UDP_CORK = 1;
 };
 
@@ -147,6 +156,7 @@ impl Family {
             Of::Tcp => self.is_tcp(),
             Of::Udp => self.is_inet() && self.kind == libc::SOCK_DGRAM,
             Of::Udp6 => self.domain == libc::AF_INET6 && self.kind == libc::SOCK_DGRAM,
+            Of::UdpLite => self.is_inet() && self.protocol == UDPLITE,
         }
     }
 }
@@ -163,7 +173,7 @@ pub fn capture(fd: BorrowedFd<'_>, family: Family) -> std::io::Result<Options> {
         ..Options::default()
     };
     for entry in TABLE.iter().filter(|entry| family.has(entry.of)) {
-        if let Ok(value) = socket::option(fd, entry.level, entry.option, 64) {
+        if let Some(value) = read(fd, entry.level, entry.option).ok().and_then(|value| chosen(fd, family, entry, value)) {
             options.values.push(Value { level: entry.level, option: entry.option, value });
         }
     }
@@ -174,14 +184,66 @@ pub fn capture(fd: BorrowedFd<'_>, family: Family) -> std::io::Result<Options> {
     Ok(options)
 }
 
+/// The largest option is a header of IPv6.
+fn read(fd: BorrowedFd<'_>, level: i32, option: i32) -> std::io::Result<Vec<u8>> {
+    socket::option(fd, level, option, 2048)
+}
+
+/// What of an option's value is the program's, where the kernel answers with something else.
+fn chosen(fd: BorrowedFd<'_>, family: Family, entry: &Entry, value: Vec<u8>) -> Option<Vec<u8>> {
+    match (entry.level, entry.option) {
+        (TCP, TCP_MAXSEG) => {
+            let info = socket::option(fd, TCP, libc::TCP_INFO, 104).ok()?;
+            const CLOSE: u8 = 7;
+            const LISTEN: u8 = 10;
+            if [CLOSE, LISTEN].contains(info.first()?) {
+                return Some(value);
+            }
+            // a connection tells the size it uses; what it offered to its peer is the program's choice if that may be chosen
+            let offered = i32::from_ne_bytes(info.get(84..88)?.try_into().ok()?);
+            (88..=32767).contains(&offered).then(|| offered.to_ne_bytes().to_vec())
+        }
+        // that of a socket without a key is the system's
+        (TCP, TCP_FASTOPEN_KEY) => {
+            let fresh = socket::socket(family.domain, family.kind, family.protocol).ok()?;
+            let same = value.is_empty() || read(fresh.as_fd(), TCP, TCP_FASTOPEN_KEY).is_ok_and(|system| system == value);
+            (!same).then_some(value)
+        }
+        _ => Some(value),
+    }
+}
+
+const TCP_MAXSEG: i32 = 2;
+const TCP_WINDOW_CLAMP: i32 = 10;
+const TCP_FASTOPEN_KEY: i32 = 33;
+
+/// The options of a socket, or why they cannot be had.
+pub(crate) fn of(seen: &Seen, family: Family) -> Result<Options> {
+    match capture(seen.fd.as_fd(), family) {
+        // SO_GET_FILTER of a filter without a classic program
+        Err(error) if error.raw_os_error() == Some(libc::EACCES) => Err(seen.refuse(
+            "an eBPF program filters what it receives (SO_ATTACH_BPF), which belongs to this kernel",
+            "let the program detach it, or use a classic filter (SO_ATTACH_FILTER)",
+        )),
+        other => other.doing(|| format!("read the options of {}", seen.title())),
+    }
+}
+
+/// Whether a value is the kernel's to choose now.
+fn moved(value: &Value, now: &[u8]) -> bool {
+    let word = |bytes: &[u8]| bytes.try_into().map_or(0, i32::from_ne_bytes);
+    // the clamp of a connection follows its buffer, which grows by itself
+    (value.level, value.option) == (TCP, TCP_WINDOW_CLAMP) && word(now) != 0 && !(1..word(now)).contains(&word(&value.value))
+}
+
 impl Options {
     /// Sets the options of one moment, where the socket's differ.
     pub fn restore(&self, fd: BorrowedFd<'_>, when: When, what: &str) -> Result<()> {
-        for Value { level, option, value } in &self.values {
+        for recorded @ Value { level, option, value } in &self.values {
             let Some(entry) = TABLE.iter().find(|entry| entry.level == *level && entry.option == *option) else {
                 return Err(Error::Inconsistent(format!("unknown option {level}.{option} of {what}")));
             };
-            if entry.when != when || socket::option(fd, *level, *option, 64).is_ok_and(|now| now == *value) {
+            if entry.when != when || read(fd, *level, *option).is_ok_and(|now| now == *value || moved(recorded, &now)) {
                 continue;
             }
             socket::set_option(fd, *level, *option, value).doing(|| format!("set the option {} of {what}", entry.name))?;
@@ -193,11 +255,8 @@ impl Options {
                 let _ = std::os::unix::fs::fchown(fd, Some(self.owner.0), Some(self.owner.1));
             }
         }
-        if when == When::Open && !self.filter.is_empty() {
-            socket::attach_filter(fd, &self.filter).doing(|| format!("attach the packet filter of {what}"))?;
-            if self.filter_locked {
-                socket::set_option_int(fd, SOCKET, LOCK_FILTER, 1).doing(|| format!("lock the packet filter of {what}"))?;
-            }
+        if when == When::Late {
+            self.restore_filter(fd, what)?;
         }
         if let (When::Open, Some(from)) = (when, self.multicast_from) {
             socket::set_option(fd, IP, libc::IP_MULTICAST_IF, &from)
@@ -205,6 +264,18 @@ impl Options {
         }
         if when != When::Open {
             self.restore_buffers(fd, what)?;
+        }
+        Ok(())
+    }
+
+    /// The filter is for what comes from now on, and not for what makes the connection and fills the queue.
+    fn restore_filter(&self, fd: BorrowedFd<'_>, what: &str) -> Result<()> {
+        // a connection has that of its listening socket, which may be locked
+        if !self.filter.is_empty() && !socket::filter(fd).is_ok_and(|now| now == self.filter) {
+            socket::attach_filter(fd, &self.filter).doing(|| format!("attach the packet filter of {what}"))?;
+        }
+        if self.filter_locked {
+            socket::set_option_int(fd, SOCKET, LOCK_FILTER, 1).doing(|| format!("lock the packet filter of {what}"))?;
         }
         Ok(())
     }
@@ -268,7 +339,6 @@ pub fn narrow(fd: BorrowedFd<'_>, option: i32, (size, locked): (i32, i32)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsFd;
 
     fn round_trip(domain: i32, kind: i32, set: &[(i32, i32, i32)]) {
         let old = socket::socket(domain, kind, 0).unwrap();
@@ -307,7 +377,7 @@ mod tests {
         let family = Family::of(old.as_fd()).unwrap();
         let options = capture(old.as_fd(), family).unwrap();
         let new = socket::socket(libc::AF_INET, libc::SOCK_DGRAM, 0).unwrap();
-        options.restore(new.as_fd(), When::Open, "the test's socket").unwrap();
+        options.restore(new.as_fd(), When::Late, "the test's socket").unwrap();
         assert_eq!(socket::filter(new.as_fd()).unwrap(), program);
     }
 }

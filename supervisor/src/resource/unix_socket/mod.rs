@@ -170,7 +170,7 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture, flight: &mut InFlight<'_>) 
         reset,
         credentials: (word(4) != u32::MAX).then_some(credentials),
         flags: seen.status_flags(),
-        options: options::capture(fd, family).doing(doing)?,
+        options: options::of(seen, family)?,
     })
 }
 
