@@ -184,7 +184,7 @@ fn run(name: &str, anew: bool) -> String {
     if text.is_empty() { "FAIL: no result".into() } else { text }
 }
 
-const SOCKETS: [&str; 5] = ["unix_", "tcp_", "udp_", "inet_", "sys_accept"];
+const SOCKETS: [&str; 6] = ["sock_", "unix_", "tcp_", "udp_", "inet_", "sys_accept"];
 
 /// Runs every program whose name begins so; TRANSPLANT in the environment chooses some of them.
 fn run_all(prefixes: &[&str], anew: bool, refused: &[(&str, &str)]) {

@@ -196,12 +196,9 @@ fn chosen(fd: BorrowedFd<'_>, family: Family, entry: &Entry, value: Vec<u8>) -> 
             let info = socket::option(fd, TCP, libc::TCP_INFO, 104).ok()?;
             const CLOSE: u8 = 7;
             const LISTEN: u8 = 10;
-            if [CLOSE, LISTEN].contains(info.first()?) {
-                return Some(value);
-            }
-            // a connection tells the size it uses; what it offered to its peer is the program's choice if that may be chosen
-            let offered = i32::from_ne_bytes(info.get(84..88)?.try_into().ok()?);
-            (88..=32767).contains(&offered).then(|| offered.to_ne_bytes().to_vec())
+            // a connection tells the size it uses; it offered its peer the size that the program chose, or more than may be chosen
+            let chosen = if [CLOSE, LISTEN].contains(info.first()?) { &value[..] } else { info.get(84..88)? };
+            (88..=32767).contains(&i32::from_ne_bytes(chosen.try_into().ok()?)).then(|| chosen.to_vec())
         }
         // that of a socket without a key is the system's
         (TCP, TCP_FASTOPEN_KEY) => {
