@@ -6,6 +6,7 @@
 mod address;
 mod connection;
 mod datagram;
+mod hidden;
 mod multicast;
 mod stream;
 mod tcp;
@@ -26,6 +27,15 @@ pub(crate) use tcp::{Pending, silence};
 pub enum State {
     Datagram(datagram::Datagram),
     Tcp(tcp::Tcp),
+}
+
+impl State {
+    fn memberships(&self) -> &[multicast::Membership] {
+        match self {
+            State::Datagram(state) => &state.memberships,
+            State::Tcp(_) => &[],
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -104,6 +114,7 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture, flight: &mut InFlight<'_>) 
     } else {
         State::Datagram(datagram::capture(seen, family, cx, flight)?)
     };
+    hidden::check(seen, family, &options, state.memberships())?;
     Ok(Record {
         number: seen.stat.st_ino as u32,
         family,

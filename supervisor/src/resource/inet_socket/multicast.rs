@@ -73,20 +73,28 @@ fn request(interface: u32, group: IpAddr) -> Vec<u8> {
     request
 }
 
+/// Mode and list of sources of a group that the socket has joined; the number of the sources when there are more than `room`.
+fn filter(fd: BorrowedFd<'_>, interface: u32, group: IpAddr, room: usize) -> Option<(u32, std::result::Result<Vec<u8>, usize>)> {
+    let mut question = request(interface, group);
+    question.resize(HEAD + room * 128, 0);
+    question[8 + 128 + 4..HEAD].copy_from_slice(&(room as u32).to_ne_bytes());
+    let answer = socket::option_from(fd, level(group), MCAST_MSFILTER, question).ok()?;
+    let word = |at: usize| answer.get(at..at + 4).map_or(0, |w| u32::from_ne_bytes(w.try_into().expect("four bytes")));
+    let (mode, count) = (word(8 + 128), word(8 + 128 + 4) as usize);
+    Some((mode, answer.get(HEAD..HEAD + count * 128).map(<[u8]>::to_vec).filter(|_| count <= room).ok_or(count)))
+}
+
 pub(super) fn capture(fd: BorrowedFd<'_>, family: Family, proc: &Proc) -> Vec<Membership> {
     let mut known = parse_igmp(&proc.read_text("self/net/igmp").unwrap_or_default());
     if family.domain == libc::AF_INET6 {
         known.extend(parse_igmp6(&proc.read_text("self/net/igmp6").unwrap_or_default()));
     }
     let ask = |(interface, group): (String, IpAddr)| {
-        let mut filter = request(index(&interface)?, group);
-        filter.resize(HEAD + 64 * 128, 0);
-        filter[8 + 128 + 4..HEAD].copy_from_slice(&64u32.to_ne_bytes());
-        let filter = socket::option_from(fd, level(group), MCAST_MSFILTER, filter).ok()?;
-        let word = |at: usize| filter.get(at..at + 4).map_or(0, |w| u32::from_ne_bytes(w.try_into().expect("four bytes")));
-        let (mode, count) = (word(8 + 128), word(8 + 128 + 4) as usize);
-        let sources = filter.get(HEAD..HEAD + count * 128)?.to_vec();
-        Some(Membership { interface, group, mode, sources })
+        let (mut mode, mut sources) = filter(fd, index(&interface)?, group, 64)?;
+        if let Err(count) = sources {
+            (mode, sources) = filter(fd, index(&interface)?, group, count)?;
+        }
+        Some(Membership { interface, group, mode, sources: sources.ok()? })
     };
     known.into_iter().filter_map(ask).collect()
 }

@@ -265,6 +265,17 @@ impl Options {
         Ok(())
     }
 
+    /// Sets what the kernel charges a socket memory for, whatever the moment.
+    pub(crate) fn restore_charged(&self, fd: BorrowedFd<'_>, what: &str) -> Result<()> {
+        const HEADERS: [i32; 4] = [54, 55, 57, 59];
+        for Value { option, value, .. } in self.values.iter().filter(|v| v.level == IPV6 && HEADERS.contains(&v.option)) {
+            if !value.is_empty() {
+                socket::set_option(fd, IPV6, *option, value).doing(|| format!("set the option {option} of {what}"))?;
+            }
+        }
+        self.restore_filter(fd, what)
+    }
+
     /// The filter is for what comes from now on, and not for what makes the connection and fills the queue.
     fn restore_filter(&self, fd: BorrowedFd<'_>, what: &str) -> Result<()> {
         // a connection has that of its listening socket, which may be locked
