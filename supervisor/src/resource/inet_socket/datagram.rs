@@ -1,7 +1,7 @@
 //! UDP: datagrams with their senders. At restart they are sent again, from the restored socket that sent them, or from one made
 //! for the purpose and bound to the sender's address.
 use super::multicast::{self, Membership};
-use super::{Record, State, address, bind, records};
+use super::{Record, State, address, bind, records, refusal};
 use crate::resource::descriptor::{InFlight, Seen};
 use crate::resource::socket::options::{Family, When, widen};
 use crate::resource::socket::{Bytes, set_flags};
@@ -26,6 +26,9 @@ pub struct Datagram {
     /// RCV_SHUTDOWN (1), SEND_SHUTDOWN (2)
     pub shutdown: u8,
     pub memberships: Vec<Membership>,
+    /// The peer refused a datagram: the next call fails with ECONNREFUSED.
+    #[serde(default)]
+    pub refused: bool,
 }
 
 pub(super) fn capture(seen: &Seen, family: Family, cx: &mut Capture, flight: &mut InFlight<'_>) -> Result<Datagram> {
@@ -37,27 +40,39 @@ pub(super) fn capture(seen: &Seen, family: Family, cx: &mut Capture, flight: &mu
         ));
     }
     let doing = || format!("read the queue of {}", seen.title());
+    if socket::events(fd, 0).doing(doing)? & libc::POLLERR != 0 && refusal::has_error_queue(fd) {
+        return Err(refusal::unread_errors(seen));
+    }
     let peek_offset = socket::option_int(fd, libc::SOL_SOCKET, SO_PEEK_OFF).unwrap_or(-1);
     let queue = peek(fd).doing(doing);
     let _ = socket::set_option_int(fd, libc::SOL_SOCKET, SO_PEEK_OFF, peek_offset);
-    let queue = queue?.into_iter().map(|(data, sender)| Ok(Message { data: Bytes::new(data, cx)?, sender }));
+    let (queue, refused) = queue?;
+    if refused {
+        let again = socket::peer_name(fd).and_then(|peer| refusal::refuse_datagram(fd, family, &peer));
+        if let Err(error) = again {
+            tracing::warn!("the refusal of a datagram that waited at {} is lost: {error}", seen.title());
+        }
+    }
+    let queue = queue.into_iter().map(|(data, sender)| Ok(Message { data: Bytes::new(data, cx)?, sender }));
     let queue = queue.collect::<Result<_>>()?;
     let deaf = socket::events(fd, libc::POLLRDHUP).doing(doing)? & libc::POLLRDHUP != 0;
     let shutdown = flight.sockets.udp_shutdown(seen.stat.st_ino as u32) | u8::from(deaf);
     let memberships = multicast::capture(fd, family, &cx.proc);
-    Ok(Datagram { queue, peek_offset, shutdown, memberships })
+    Ok(Datagram { queue, peek_offset, shutdown, memberships, refused })
 }
 
-fn peek(fd: BorrowedFd<'_>) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+/// The datagrams with their senders, and whether an error waited that was taken.
+#[allow(clippy::type_complexity)]
+fn peek(fd: BorrowedFd<'_>) -> io::Result<(Vec<(Vec<u8>, Vec<u8>)>, bool)> {
     socket::set_option_int(fd, libc::SOL_SOCKET, SO_PEEK_OFF, 0)?;
-    let mut found = Vec::new();
+    let (mut found, mut refused) = (Vec::new(), false);
     loop {
         // with SO_PEEK_OFF every peek goes on after the last; no datagram is longer than 64 KiB
         match socket::receive(fd, 1 << 16, MSG_PEEK_NOW) {
             Ok(received) => found.push((received.data, received.name)),
-            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => return Ok(found),
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => return Ok((found, refused)),
             // an error that waited (the other end refused a datagram): what was queued comes after it
-            Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => {}
+            Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => refused = true,
             Err(error) => return Err(error),
         }
     }
@@ -92,6 +107,10 @@ pub(super) fn settle(record: &Record, state: &Datagram, id: u32, cx: &mut Nascen
     let fd = cx.descriptions.fd(id)?;
     if !record.remote.is_empty() {
         socket::connect(fd, &record.remote).doing(|| format!("connect {what}"))?;
+        if state.refused {
+            refusal::refuse_datagram(fd, record.family, &record.remote)
+                .doing(|| format!("have a datagram of {what} refused again"))?;
+        }
     }
     if state.shutdown & 3 != 0 {
         // an unconnected one has nothing to be shut

@@ -8,6 +8,7 @@ mod connection;
 mod datagram;
 mod hidden;
 mod multicast;
+mod refusal;
 mod stream;
 mod tcp;
 mod tcp_restore;
@@ -73,6 +74,7 @@ impl Record {
             State::Tcp(tcp::Tcp::Unconnected) => "unconnected",
             State::Tcp(tcp::Tcp::Listening { .. }) => "listening",
             State::Tcp(tcp::Tcp::Connecting(_)) => "connecting",
+            State::Tcp(tcp::Tcp::Refused { .. }) => "refused",
         }
     }
 

@@ -62,6 +62,8 @@ pub enum Tcp {
     Unconnected,
     Listening { backlog: u32, waiting: Vec<Waiting> },
     Connecting(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// It was refused; whether the program has been told.
+    Refused { told: bool },
     Connected(Connection),
 }
 
@@ -70,6 +72,13 @@ pub(super) fn info(fd: BorrowedFd<'_>) -> std::io::Result<(u8, u32, u32)> {
     let info = socket::option(fd, libc::IPPROTO_TCP, libc::TCP_INFO, 104)?;
     let word = |at: usize| info.get(at..at + 4).map_or(0, |w| u32::from_ne_bytes(w.try_into().expect("four bytes")));
     Ok((info.first().copied().unwrap_or(CLOSE), word(24), word(28)))
+}
+
+/// Whether a connection that is over had come about: then the SYN, which counts as a byte, was acknowledged.
+fn was_connected(fd: BorrowedFd<'_>) -> std::io::Result<bool> {
+    let info = socket::option(fd, libc::IPPROTO_TCP, libc::TCP_INFO, 136)?;
+    // tcpi_bytes_acked, tcpi_bytes_received
+    Ok(info.get(120..136).is_none_or(|counts| counts.iter().any(|byte| *byte != 0)))
 }
 
 pub(super) fn capture(seen: &Seen, _: Family, cx: &mut Capture, flight: &mut InFlight<'_>) -> Result<Tcp> {
@@ -94,6 +103,9 @@ pub(super) fn capture(seen: &Seen, _: Family, cx: &mut Capture, flight: &mut InF
             if events & libc::POLLRDHUP == 0 {
                 return Ok(Tcp::Unconnected);
             }
+            if !was_connected(fd).doing(doing)? {
+                return Ok(Tcp::Refused { told: events & libc::POLLERR == 0 });
+            }
             let queue = stream::peek(fd, true).doing(doing)?.store(cx)?;
             let peer = if events & libc::POLLERR != 0 { Peer::Reset } else { Peer::Closed };
             Ok(Tcp::Connected(Connection { peer, state, queue, unsent: Stream::default(), deaf: true }))
@@ -101,6 +113,9 @@ pub(super) fn capture(seen: &Seen, _: Family, cx: &mut Capture, flight: &mut InF
         // the queues are read when both ends are known
         _ => {
             let events = socket::events(fd, libc::POLLRDHUP).doing(doing)?;
+            if events & libc::POLLERR != 0 {
+                return Err(super::refusal::unread_errors(seen));
+            }
             let finished = matches!(state, CLOSE_WAIT | LAST_ACK | CLOSING | TIME_WAIT);
             let deaf = events & libc::POLLRDHUP != 0 && !finished;
             let (queue, unsent) = (Stream::default(), Stream::default());

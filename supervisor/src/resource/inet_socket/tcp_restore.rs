@@ -66,8 +66,16 @@ pub(super) fn open(record: &Record, tcp: &Tcp, id: u32, cx: &mut Nascent) -> Res
         Tcp::Connected(connection) if !matches!(connection.peer, Peer::WaitingAt(_)) => connected(record, connection, id, cx)?,
         _ => {
             let fd = fresh(record)?;
-            if record.is_bound() {
-                bind(&fd, &record.local, &what)?;
+            match tcp {
+                // the port of a refused connection may be another's by now, unless the program chose it
+                Tcp::Refused { .. } if record.is_bound() => drop(socket::bind(fd.as_fd(), &record.local)),
+                _ if record.is_bound() => bind(&fd, &record.local, &what)?,
+                _ => {}
+            }
+            if let Tcp::Refused { told } = tcp {
+                set_flags(fd.as_fd(), libc::O_NONBLOCK, &what)?;
+                super::refusal::refuse_connection(fd.as_fd(), record.family, *told)
+                    .doing(|| format!("have a connection of {what} refused again"))?;
             }
             if let Tcp::Listening { backlog, .. } = tcp {
                 match socket::listen(fd.as_fd(), (*backlog).min(i32::MAX as u32) as i32) {
