@@ -361,6 +361,13 @@ fn capture_owner(seen: &Seen, cx: &Capture) -> Result<Option<Owner>> {
     else {
         return Ok(None);
     };
+    // a directory has nothing else to signal
+    if seen.kind() == libc::S_IFDIR && owner.id != 0 {
+        return Err(seen.refuse(
+            "it watches the directory (F_NOTIFY of fcntl(2)), and the kernel does not tell for what",
+            "let the program close it first, or use inotify(7)",
+        ));
+    }
     Ok(Some(Owner { id: cx.virtual_id(owner.id), kind: owner.kind, signal: owner.signal, users: owner.users }))
 }
 
