@@ -5,6 +5,7 @@
 //! description once in the engine and hands it to the processes over a socket pair (SCM_RIGHTS, unix(7)).
 use super::{Capture, Context, Error, Nascent, Result, Vpid, thread, tree};
 use crate::proc::FdInfo;
+use crate::sys::files::{RawOwner, life_hint, set_life_hint, set_owner};
 use crate::sys::process::{Kcmp, kcmp, own_pid, pidfd_getfd, pidfd_of_task};
 use crate::tracee::Call;
 use nix::sys::stat::FileStat;
@@ -157,6 +158,9 @@ pub struct DescriptionRecord {
     /// O_ASYNC: the owner is told of input and output.
     #[serde(default)]
     pub asynchronous: bool,
+    /// How long what is written is expected to live (F_SET_RW_HINT): of the file, forgotten when that is in nobody's memory.
+    #[serde(default)]
+    pub life_hint: u64,
     pub description: Description,
 }
 
@@ -342,7 +346,8 @@ fn describe_one(
     let owner = capture_owner(&at_hand, cx)?;
     super::lock::note(index as u32, &at_hand, cx)?;
     let asynchronous = at_hand.status_flags() & libc::O_ASYNC != 0;
-    Ok(DescriptionRecord { id: index as u32, owner, asynchronous, description })
+    let life_hint = if at_hand.kind() == libc::S_IFREG { life_hint(at_hand.fd.as_fd()) } else { 0 };
+    Ok(DescriptionRecord { id: index as u32, owner, asynchronous, life_hint, description })
 }
 
 fn copy(seen: &Seen) -> Seen {
@@ -471,6 +476,11 @@ pub fn settle(cx: &mut Nascent) -> Result<()> {
         if let Some(owner) = &record.owner {
             restore_owner(cx, record.id, owner)?;
         }
+        let fd = cx.descriptions.fd(record.id)?;
+        if record.life_hint != 0 && life_hint(fd) != record.life_hint {
+            // only the file's owner may, and only what is written later is the worse for it
+            let _ = set_life_hint(fd, record.life_hint);
+        }
         if record.asynchronous {
             restore_asynchronous(cx, record.id)?;
         }
@@ -481,7 +491,8 @@ pub fn settle(cx: &mut Nascent) -> Result<()> {
 fn restore_owner(cx: &mut Nascent, id: u32, owner: &Owner) -> Result<()> {
     let host = if owner.id == 0 { 0 } else { cx.host_ids.get(&owner.id).copied().unwrap_or(0) };
     let fd = cx.descriptions.fd(id)?;
-    crate::sys::files::set_owner(fd, owner.kind, host, owner.signal).doing(|| format!("set the signal owner of open file {id}"))
+    let raw = RawOwner { kind: owner.kind, id: host, signal: owner.signal, users: owner.users };
+    set_owner(fd, raw).doing(|| format!("set the signal owner of open file {id}"))
 }
 
 /// Sets O_ASYNC in a holder: the signal's si_fd is the number used in this call.

@@ -39,13 +39,58 @@ pub fn owner(fd: BorrowedFd<'_>) -> io::Result<Option<RawOwner>> {
     Ok(Some(RawOwner { kind: owner[0], id: owner[1], signal, users: (users[0], users[1]) }))
 }
 
-/// F_SETOWN_EX and F_SETSIG.
-pub fn set_owner(fd: BorrowedFd<'_>, kind: i32, id: i32, signal: i32) -> io::Result<()> {
-    let owner = [kind, id];
-    // SAFETY: `owner` has the layout of struct f_owner_ex and outlives the call.
-    check(unsafe { libc::fcntl(fd.as_raw_fd(), F_SETOWN_EX, owner.as_ptr()) }.into())?;
+/// F_SETOWN_EX and F_SETSIG. The kernel notes real and effective user of the caller, whose privilege the signals have; without
+/// privilege that is the caller's own.
+pub fn set_owner(fd: BorrowedFd<'_>, wanted: RawOwner) -> io::Result<()> {
+    let own = (nix::unistd::getuid().as_raw(), nix::unistd::geteuid().as_raw());
+    let set = || {
+        let owner = [wanted.kind, wanted.id];
+        // SAFETY: `owner` has the layout of struct f_owner_ex and outlives the call.
+        check(unsafe { libc::fcntl(fd.as_raw_fd(), F_SETOWN_EX, owner.as_ptr()) }.into()).map(drop)
+    };
+    if wanted.users == own || own.1 != 0 {
+        set()?;
+    } else {
+        as_user(wanted.users, set)?;
+    }
     // SAFETY: no pointers.
-    check(unsafe { libc::fcntl(fd.as_raw_fd(), F_SETSIG, signal) }.into()).map(drop)
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), F_SETSIG, wanted.signal) }.into()).map(drop)
+}
+
+/// Runs something in a thread that has other users: the system call, unlike libc's function, changes only its caller.
+fn as_user(users: (u32, u32), act: impl FnOnce() -> io::Result<()> + Send) -> io::Result<()> {
+    // a change of users takes this from the whole process
+    // SAFETY: no pointers.
+    let dumpable = unsafe { libc::prctl(libc::PR_GET_DUMPABLE) };
+    let done = std::thread::scope(|scope| {
+        let other = scope.spawn(move || {
+            // SAFETY: no pointers.
+            check(unsafe { libc::syscall(libc::SYS_setresuid, users.0, users.1, users.1) })?;
+            act()
+        });
+        other.join().unwrap_or_else(|_| Err(io::Error::other("the thread of another user panicked")))
+    });
+    if dumpable == 1 {
+        // SAFETY: no pointers.
+        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
+    }
+    done
+}
+
+const F_GET_RW_HINT: i32 = 1035;
+const F_SET_RW_HINT: i32 = 1036;
+
+/// How long what is written to a file is expected to live (F_GET_RW_HINT); 0 when nobody said.
+pub fn life_hint(fd: BorrowedFd<'_>) -> u64 {
+    let mut hint = 0u64;
+    // SAFETY: the kernel writes eight bytes.
+    unsafe { libc::fcntl(fd.as_raw_fd(), F_GET_RW_HINT, &raw mut hint) };
+    hint
+}
+
+pub fn set_life_hint(fd: BorrowedFd<'_>, hint: u64) -> io::Result<()> {
+    // SAFETY: the kernel reads eight bytes.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), F_SET_RW_HINT, &raw const hint) }.into()).map(drop)
 }
 
 /// tee(2): copies all that is in one pipe to another, without taking it.
