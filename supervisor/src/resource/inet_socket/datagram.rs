@@ -9,6 +9,7 @@ use crate::resource::{Capture, Context, Nascent, Result};
 use crate::sys::socket::{self, MSG_PEEK_NOW, SO_PEEK_OFF};
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -96,13 +97,9 @@ pub(super) fn open(record: &Record, state: &Datagram) -> Result<OwnedFd> {
 /// The queue is filled before the socket is connected: a connected one takes datagrams of its peer only.
 pub(super) fn settle(record: &Record, state: &Datagram, id: u32, cx: &mut Nascent) -> Result<()> {
     let what = record.what();
-    if !state.queue.is_empty() {
-        let target = address::reach(&record.local, record.family.domain);
-        for message in &state.queue {
-            let data = message.data.load(cx)?;
-            send(record, &message.sender, &target, &data, cx)
-                .doing(|| format!("put a datagram back into the queue of {what}"))?;
-        }
+    for message in &state.queue {
+        let data = message.data.load(cx)?;
+        send(record, &message.sender, &data, cx).doing(|| format!("put a datagram back into the queue of {what}"))?;
     }
     let fd = cx.descriptions.fd(id)?;
     if !record.remote.is_empty() {
@@ -124,21 +121,48 @@ pub(super) fn settle(record: &Record, state: &Datagram, id: u32, cx: &mut Nascen
     set_flags(fd, record.flags, &what)
 }
 
-fn send(record: &Record, sender: &[u8], target: &[u8], data: &[u8], cx: &Nascent) -> io::Result<()> {
-    let from = address::parse(sender);
-    // a restored socket that has the address, or listens on every address with that port
-    let known = records(cx.descriptions.section()).find(|(_, other)| {
-        let local = address::parse(&other.local);
+/// Where a datagram of a sender reaches the socket, for a sending socket of a domain. A socket of every address is reached at the
+/// sender's own, if that is of this host: then the datagram comes from there.
+fn target(record: &Record, from: Option<SocketAddr>, domain: i32) -> Vec<u8> {
+    match (address::parse(&record.local), from) {
+        (Some(local), Some(from)) if local.ip().is_unspecified() => {
+            let loopback = address::parse(&address::loopback(if from.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }, 0));
+            let ip = if address::is_local(from.ip()) { Some(from.ip()) } else { loopback.map(|address| address.ip()) };
+            address::raw(SocketAddr::new(ip.unwrap_or(local.ip()), local.port()), domain)
+        }
+        // a scope, which only the raw address has, matters for IPv6 alone
+        (Some(local), _) if domain != record.family.domain => address::raw(local, domain),
+        _ => address::reach(&record.local, domain),
+    }
+}
+
+/// The restored socket that sent from an address: it has that, or every address with its port.
+fn sender_of(record: &Record, from: SocketAddr, cx: &Nascent) -> Option<(u32, i32)> {
+    let sent = |other: &Record| {
+        let domain = other.family.domain;
+        let reaches = domain == libc::AF_INET6 || from.is_ipv4();
         matches!(other.state, State::Datagram(_))
-            && other.family.domain == record.family.domain
-            && local.zip(from).is_some_and(|(local, from)| {
+            && other.family.protocol == record.family.protocol
+            && reaches
+            && address::parse(&other.local).is_some_and(|local| {
                 local.port() == from.port() && (local.ip() == from.ip() || local.ip().is_unspecified())
             })
-    });
-    if let Some(fd) = known.and_then(|(id, _)| cx.descriptions.fd(id).ok()) {
-        widen(fd, libc::SO_SNDBUF);
-        return socket::send(fd, data, target, &[], None, libc::MSG_DONTWAIT).map(drop);
+    };
+    let found = records(cx.descriptions.section()).filter(|(_, other)| sent(other));
+    // of two that share the port, that of the same kind of address
+    let kind = |domain: i32| (domain == libc::AF_INET) != from.is_ipv4();
+    found.map(|(id, other)| (id, other.family.domain)).min_by_key(|(_, domain)| kind(*domain))
+}
+
+fn send(record: &Record, sender: &[u8], data: &[u8], cx: &Nascent) -> io::Result<()> {
+    let from = address::parse(sender);
+    if let Some((id, domain)) = from.and_then(|from| sender_of(record, from, cx)) {
+        if let Ok(fd) = cx.descriptions.fd(id) {
+            widen(fd, libc::SO_SNDBUF);
+            return socket::send(fd, data, &target(record, from, domain), &[], None, libc::MSG_DONTWAIT).map(drop);
+        }
     }
+    let target = target(record, from, record.family.domain);
     let stranger = socket::socket(record.family.domain, record.family.kind, record.family.protocol)?;
     let one = |level, option| drop(socket::set_option_int(stranger.as_fd(), level, option, 1));
     one(libc::SOL_SOCKET, libc::SO_REUSEADDR);
@@ -146,7 +170,7 @@ fn send(record: &Record, sender: &[u8], target: &[u8], data: &[u8], cx: &Nascent
     one(libc::IPPROTO_IP, libc::IP_TRANSPARENT);
     one(libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT);
     let sent = socket::bind(stranger.as_fd(), sender)
-        .and_then(|()| socket::send(stranger.as_fd(), data, target, &[], None, libc::MSG_DONTWAIT).map(drop));
+        .and_then(|()| socket::send(stranger.as_fd(), data, &target, &[], None, libc::MSG_DONTWAIT).map(drop));
     // a datagram of a sender that is gone or elsewhere may get lost on any network
     match sent {
         Err(error) if from.is_some_and(|from| !address::is_local(from.ip())) => {
