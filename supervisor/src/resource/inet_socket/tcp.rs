@@ -42,6 +42,8 @@ pub enum Peer {
     Closed,
     /// It broke the connection, or will have: the program finds ECONNRESET.
     Reset,
+    /// It closed, and broke the connection when something was sent to it: the program finds the end, and EPIPE.
+    Broken,
     /// The connection waits to be accepted by this listening socket.
     WaitingAt(u32),
 }
@@ -81,6 +83,14 @@ fn was_connected(fd: BorrowedFd<'_>) -> std::io::Result<bool> {
     Ok(info.get(120..136).is_none_or(|counts| counts.iter().any(|byte| *byte != 0)))
 }
 
+/// Whether the end of the stream is all that is to be read, at a connection whose error nobody has taken yet. TCP_ZEROCOPY_RECEIVE
+/// says so by EIO; asked for its first four members only, it leaves the error.
+fn had_ended(fd: BorrowedFd<'_>) -> bool {
+    const TCP_ZEROCOPY_RECEIVE: i32 = 35;
+    let asked = socket::option(fd, libc::IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, 16);
+    asked.is_err_and(|error| error.raw_os_error() == Some(libc::EIO))
+}
+
 pub(super) fn capture(seen: &Seen, _: Family, cx: &mut Capture, flight: &mut InFlight<'_>) -> Result<Tcp> {
     let fd = seen.fd.as_fd();
     let doing = || format!("read the state of {}", seen.title());
@@ -107,7 +117,11 @@ pub(super) fn capture(seen: &Seen, _: Family, cx: &mut Capture, flight: &mut InF
                 return Ok(Tcp::Refused { told: events & libc::POLLERR == 0 });
             }
             let queue = stream::peek(fd, true).doing(doing)?.store(cx)?;
-            let peer = if events & libc::POLLERR != 0 { Peer::Reset } else { Peer::Closed };
+            let peer = match events & libc::POLLERR != 0 {
+                true if had_ended(fd) => Peer::Broken,
+                true => Peer::Reset,
+                false => Peer::Closed,
+            };
             Ok(Tcp::Connected(Connection { peer, state, queue, unsent: Stream::default(), deaf: true }))
         }
         // the queues are read when both ends are known

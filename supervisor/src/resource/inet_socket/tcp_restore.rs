@@ -339,7 +339,7 @@ fn fill(id: u32, record: &Record, connection: &Connection, shared: &RefCell<Plan
             (cx.descriptions.fd(other)?.try_clone_to_owned(), unsent)
         }
         Peer::WaitingAt(_) => return Ok(()),
-        Peer::Closed | Peer::Reset => match shared.borrow().gone.get(&id) {
+        Peer::Closed | Peer::Reset | Peer::Broken => match shared.borrow().gone.get(&id) {
             Some(fd) => (fd.try_clone(), None),
             None => return Err(inconsistent(format!("{what} lacks its closed end"))),
         },
@@ -412,7 +412,11 @@ fn finish(id: u32, record: &Record, tcp: &Tcp, shared: &RefCell<Plan>, cx: &Nasc
             socket::shutdown(fd, libc::SHUT_WR).doing(|| format!("shut {what} down"))?;
         }
         if let Some(stand_in) = shared.borrow_mut().gone.remove(&id) {
-            if connection.peer == Peer::Reset {
+            if connection.peer == Peer::Broken {
+                socket::shutdown(stand_in.as_fd(), libc::SHUT_WR).doing(|| format!("end {what}"))?;
+                socket::wait_events(fd, libc::POLLRDHUP, 1000).doing(|| format!("wait for the end of {what}"))?;
+            }
+            if matches!(connection.peer, Peer::Reset | Peer::Broken) {
                 let now = [1i32.to_ne_bytes(), 0i32.to_ne_bytes()].concat();
                 socket::set_option(stand_in.as_fd(), libc::SOL_SOCKET, libc::SO_LINGER, &now)
                     .doing(|| format!("reset {what}"))?;
