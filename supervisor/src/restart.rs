@@ -118,13 +118,15 @@ fn check(cx: &mut Nascent) -> resource::Result<Records> {
     descriptor::check(&descriptors)?;
     cx.descriptions = Descriptions::new(descriptors)?;
     let processes: Vec<process::ProcessRecord> = cx.section("processes")?;
-    let memory: memory::Section = cx.section("memory")?;
+    let mut memory: memory::Section = cx.section("memory")?;
+    let tasks: Vec<task::TaskRecord> = cx.section("tasks")?;
     for record in &processes {
         if let Some(program) = &record.program {
             program.check(libc::O_RDONLY)?;
         }
     }
     memory::check(&memory)?;
+    memory::foreign_vdso::adapt(&mut memory, &tasks, cx)?;
     let seccomp: Vec<seccomp::SeccompRecord> = cx.section("seccomp")?;
     seccomp::check(&seccomp, cx)?;
     let cgroups: Vec<cgroup::CgroupRecord> = cx.section("cgroups")?;
@@ -136,7 +138,7 @@ fn check(cx: &mut Nascent) -> resource::Result<Records> {
         names,
         plan: process::plan(&processes)?,
         processes,
-        tasks: cx.section("tasks")?,
+        tasks,
         signals: cx.section("signals")?,
         timers: cx.section("timers")?,
         credentials: cx.section("credentials")?,

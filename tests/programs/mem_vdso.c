@@ -11,10 +11,11 @@ int main(int argc, char **argv) {
     t_go();
     EQ(getauxval(AT_SYSINFO_EHDR), (unsigned long)base);
     MEMEQ(base, "\177ELF", 4);
+    // on another kernel the code is the old one still, under no name
     t_vma w;
     CHECK(t_vma_at(base, &w));
-    STREQ(w.path, "[vdso]");
     EQ(w.start, v.start);
+    EQ(w.end, v.end);
     struct timespec a, b, c;
     for (int i = 0; i < 1000; i++) {
         OK(clock_gettime(CLOCK_REALTIME, &a));

@@ -98,9 +98,6 @@ fn processes(summary: &Summary) {
 
 fn needs(needs: &Needs) {
     line("needs", format!("{}, processor state {}", needs.architecture, joined(&needs.processor)));
-    if needs.same_vdso {
-        line("", "a kernel with the same vdso: as a rule, the same build");
-    }
     line("", format!("users {}; groups {}", joined(&needs.users), joined(&needs.groups)));
     let lists = [
         ("program", &needs.programs),

@@ -109,8 +109,6 @@ pub struct Ipc {
 #[derive(Debug, Default, Serialize)]
 pub struct Needs {
     pub architecture: String,
-    /// Whether the kernel must have the vdso of the one that made the image.
-    pub same_vdso: bool,
     /// State components of the processor that some thread uses (XSAVE).
     pub processor: BTreeSet<&'static str>,
     pub programs: BTreeSet<PathBuf>,
@@ -271,7 +269,6 @@ impl Summary {
     }
 
     fn add_memory(&mut self, section: &memory::Section) {
-        self.needs.same_vdso = section.vdso.is_some();
         for space in &section.spaces {
             let mapped = space.mappings.iter().fold(0, |sum: u64, map| sum.saturating_add(size(map)));
             let stored = space.runs.iter().fold(0, |sum: u64, run| sum.saturating_add(run.data.len));

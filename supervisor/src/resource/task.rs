@@ -3,7 +3,7 @@
 use super::{Capture, CapturedTask, Context, Error, Nascent, Result, Vpid};
 use crate::proc::Mapping;
 use crate::sys::process::{self, SchedAttr};
-use crate::tracee::{Call, Injector, Registers};
+use crate::tracee::{Call, Injector, Registers, Stopped};
 use serde::{Deserialize, Serialize};
 
 /// A task.
@@ -99,7 +99,10 @@ fn capture_task(
         });
     }
     let xstate = stopped.xstate().doing(what)?;
-    let rseq = stopped.rseq().doing(what)?;
+    let rseq = match stopped.rseq() {
+        Err(error) if error.errno() == Some(libc::EIO) => probe_rseq(injector, stopped, registers.fs_base).doing(what)?,
+        other => other.doing(what)?,
+    };
     // before Linux 6.4 there is no way to ask; nobody used it then
     let dispatch = stopped.syscall_user_dispatch().ok().filter(|config| config[0] != 0);
     let at = injector.data(0);
@@ -150,6 +153,22 @@ fn capture_task(
 }
 
 /// sched_getattr(2) leaves the nice value out where the policy makes no use of it; it is kept for when the policy changes.
+/// Linux before 5.13 does not tell of rseq(2) areas, but gives up one only to who knows it. That of the GNU C library (2.35 on) has a fixed
+/// place in a thread's `struct pthread`; areas of others are lost there (docs/limitations.md).
+fn probe_rseq(injector: &Injector, task: &mut Stopped, thread_pointer: u64) -> crate::tracee::Result<Option<(u64, u32, u32)>> {
+    const PLACE: u64 = 0x9a0;
+    const UNREGISTER: u64 = 1;
+    let (address, len, signature) = (thread_pointer.wrapping_add(PLACE), 32, 0x5305_3053);
+    let rseq = |flags: u64| Call::new(libc::SYS_rseq, [address, len, flags, signature]);
+    let mut given_up = [rseq(UNREGISTER)];
+    injector.batch(task, &mut given_up)?;
+    if thread_pointer == 0 || given_up[0].result().is_err() {
+        return Ok(None);
+    }
+    injector.batch(task, &mut [rseq(0)])?;
+    Ok(Some((address, len as u32, signature as u32)))
+}
+
 fn scheduling(tid: i32) -> std::io::Result<SchedAttr> {
     Ok(SchedAttr { nice: process::nice(tid)?, ..process::sched_attr(tid)? })
 }

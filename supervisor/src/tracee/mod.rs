@@ -425,7 +425,7 @@ impl Stopped {
     }
 
     /// Writes memory that the task itself may not write (PTRACE_POKEDATA); a multiple of 8 bytes.
-    fn poke(&mut self, address: u64, data: &[u8]) -> Result<()> {
+    pub(crate) fn poke(&mut self, address: u64, data: &[u8]) -> Result<()> {
         for (at, word) in (address..).step_by(8).zip(data.chunks_exact(8)) {
             let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
             ptrace("write the memory of", libc::PTRACE_POKEDATA, self.tid, at, word)?;

@@ -16,7 +16,7 @@ use autopod_tests::matrix::run::Campaign;
 const HELP: &str = "usage: autopod-matrix [--all] [--only PREFIX[,PREFIX]...] [--mode M[,M]] [--names kernel|shim] [--user root|user]
                       [--jobs N] [--bin DIRECTORY] [--keep] [--table FILE] [--failures FILE] [--list]
 Without --all and --mode: every program natively and in mode restart, a sample of the programs in the other modes.
-Modes: native pod resume restart occupied rounds crossed. DIRECTORY holds autopod, autopod-run and libautopod_shim.so
+Modes: native pod resume restart occupied rounds crossed foreign. DIRECTORY holds autopod, autopod-run and libautopod_shim.so
 (default: the directory of this program).";
 
 #[derive(Debug, Default)]
@@ -87,7 +87,7 @@ fn plan(options: &Options, programs: &[Program], own: Identity) -> Vec<Case> {
             // The sample of the short run: every sixth program in each of the rarer modes, never all on the same ones.
             let sampled = (index + mode as usize) % 6 == 0 || mode == Mode::Restart || mode == Mode::Native;
             let wanted = if options.modes.is_empty() { options.all || sampled } else { options.modes.contains(&mode) };
-            let refusal = program.expect.is_some() && matches!(mode, Mode::Resume | Mode::Occupied | Mode::Rounds | Mode::Crossed);
+            let refusal = program.expect.is_some() && matches!(mode, Mode::Resume | Mode::Occupied | Mode::Rounds | Mode::Crossed | Mode::Foreign);
             if !wanted || refusal {
                 continue;
             }

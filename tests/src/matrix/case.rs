@@ -19,11 +19,13 @@ pub enum Mode {
     Rounds,
     /// A restart under the other way of realizing names.
     Crossed,
+    /// Two restarts as on kernels with other vdsos.
+    Foreign,
 }
 
 impl Mode {
-    pub const ALL: [Self; 7] =
-        [Self::Native, Self::Pod, Self::Resume, Self::Restart, Self::Occupied, Self::Rounds, Self::Crossed];
+    pub const ALL: [Self; 8] =
+        [Self::Native, Self::Pod, Self::Resume, Self::Restart, Self::Occupied, Self::Rounds, Self::Crossed, Self::Foreign];
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,7 +74,7 @@ macro_rules! words {
         }
     };
 }
-words!(Mode { Native = "native", Pod = "pod", Resume = "resume", Restart = "restart", Occupied = "occupied", Rounds = "rounds", Crossed = "crossed" });
+words!(Mode { Native = "native", Pod = "pod", Resume = "resume", Restart = "restart", Occupied = "occupied", Rounds = "rounds", Crossed = "crossed", Foreign = "foreign" });
 words!(Names { Kernel = "kernel", Shim = "shim" });
 words!(User { Root = "root", Unprivileged = "user" });
 

@@ -92,6 +92,7 @@ impl<'a> Run<'a> {
             Mode::Occupied => self.round(0, self.case.names, true)?,
             Mode::Rounds => (0..3).try_for_each(|n| self.round(n, self.case.names, n == 1))?,
             Mode::Crossed => self.round(0, self.case.names.other(), false)?,
+            Mode::Foreign => (0..2).try_for_each(|n| self.round(n, self.case.names, false))?,
         }
         self.signal_go(&ready)?;
         self.wait_result()
@@ -148,6 +149,9 @@ impl<'a> Run<'a> {
             bail!("still there after the checkpoint: {}", left.into_iter().map(|p| p.line).collect::<Vec<_>>().join(", "));
         }
         let _occupants = if occupy { Occupants::take(&ids)? } else { Occupants::default() };
+        if self.case.mode == Mode::Foreign {
+            std::fs::write(self.directory.join("h/run/p/foreign-vdso"), "")?;
+        }
         self.autopod(&["restart", "p", "-i", &image, "--names", &names.to_string()])?;
         Ok(())
     }

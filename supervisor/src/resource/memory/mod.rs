@@ -7,6 +7,7 @@ mod capture;
 mod inherit;
 mod restore;
 pub mod shared;
+pub mod foreign_vdso;
 mod vdso;
 
 pub use capture::capture;
@@ -114,6 +115,9 @@ pub struct Section {
     pub vdso: Option<RunRef>,
     pub objects: Vec<shared::Object>,
     pub spaces: Vec<AddressSpace>,
+    /// At a restart on another kernel.
+    #[serde(skip)]
+    pub bridge: Option<foreign_vdso::Bridge>,
 }
 
 pub(crate) const PAGE: u64 = 4096;

@@ -39,14 +39,24 @@ pub fn build(
     let maps = current(&cx.proc, process.pid)?;
     let avoid: Vec<(u64, u64)> = space.mappings.iter().map(|map| (map.start, map.end)).collect();
     let parked = vdso::park(&mut process.tasks[0].1, &mut process.injector, &maps, &avoid)?;
-    vdso::check(cx, &process.tasks[0].1, &parked, section.vdso.as_ref())?;
     clear(process, &parked, &plan)?;
     vdso::place(&mut process.tasks[0].1, &mut process.injector, &parked, &space.mappings)?;
     map_all(cx, process, space, &plan, objects)?;
     set_layout(process, space)?;
     open_up(process, space, &plan)?;
     fill(cx, process, &plan.writes)?;
+    connect_vdso(process, section, &parked)?;
     protect(process, space, &plan)
+}
+
+/// Has a vdso of another kernel use that of here, which stays where it is parked.
+fn connect_vdso(process: &mut NascentProcess, section: &Section, parked: &[Mapping]) -> Result<()> {
+    let (Some(bridge), Some(here)) = (&section.bridge, parked.iter().find(|map| map.label() == "[vdso]")) else { return Ok(()) };
+    let vpid = process.vpid;
+    for (address, bytes) in bridge.patches(vpid, here.start) {
+        process.tasks[0].1.poke(address, &bytes).doing(|| format!("connect the vdso of process {vpid}"))?;
+    }
+    Ok(())
 }
 
 /// Unmaps everything but the injector's area, the parked vdso and what is inherited.

@@ -1,8 +1,8 @@
 //! The vdso (vdso(7)): code of the kernel's, mapped into every process, and its data pages `[vvar]`.
 //!
 //! Programs keep its address (the auxiliary vector, glibc's function pointers), so it must come back where it was. All of its mappings can
-//! be moved with mremap(2). The code is that of the kernel that built it: on another kernel it cannot be used as it was.
-use super::super::{Capture, Context, Error, Nascent, Result};
+//! be moved with mremap(2). The code is that of the kernel that built it: on another kernel see [`super::foreign_vdso`].
+use super::super::{Capture, Context, Error, Result};
 use super::{Backing, MappingRecord};
 use crate::image::RunRef;
 use crate::proc::Mapping;
@@ -65,19 +65,6 @@ fn relocate(task: &mut Stopped, injector: &mut Injector, from: &[&Mapping], to: 
         if (old.start..old.end).contains(&injector.gate()) {
             injector.move_gate(new.start.wrapping_sub(old.start) as i64);
         }
-    }
-    Ok(())
-}
-
-/// Whether this kernel's vdso is the recorded one.
-pub(super) fn check(cx: &Nascent, task: &Stopped, parked: &[Mapping], recorded: Option<&RunRef>) -> Result<()> {
-    let (Some(recorded), Some(here)) = (recorded, parked.iter().find(|map| map.label() == "[vdso]")) else { return Ok(()) };
-    let mut code = vec![0; here.len() as usize];
-    task.read(here.start, &mut code).doing(|| "read the vdso".into())?;
-    if cx.blob(recorded)? != code {
-        return Err(Error::NotHere(
-            "the image was made on another kernel, whose vdso differs; restart it on the kernel that made it".into(),
-        ));
     }
     Ok(())
 }
