@@ -1,7 +1,10 @@
 // needs: any; names: any; row: "Internet: all options"
-// Options that hold more than a number, or are seldom used: IP and IPv6 extension headers, pacing, TCP's limits, coverage of UDP-Lite.
+// Options that hold more than a number, or are seldom used: IP and IPv6 extension headers, pacing, TCP's limits, coverage of UDP-Lite;
+// and how an epoll set polls.
 #include "socket.h"
 #include <netinet/ip6.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 enum { UDPLITE = 136, SEND_CSCOV = 10, RECV_CSCOV = 11, MAX = 64 };
 static struct {
     int fd, level, name, line;
@@ -14,7 +17,7 @@ static socklen_t get(int line, int fd, int level, int name, void *value) {
     if (getsockopt(fd, level, name, value, &len)) t_fail(line, "get option %d.%d: %s", level, name, strerror(errno));
     return len;
 }
-static void set(int line, int fd, int level, int name, const void *value, socklen_t len) {
+static void set_option(int line, int fd, int level, int name, const void *value, socklen_t len) {
     unsigned char before[256];
     socklen_t was = get(line, fd, level, name, before);
     if (setsockopt(fd, level, name, value, len)) {
@@ -27,7 +30,7 @@ static void set(int line, int fd, int level, int name, const void *value, sockle
     known[at].len = get(line, fd, level, name, known[at].value);
     if (was == known[at].len && !memcmp(before, known[at].value, was)) t_fail(line, "option %d.%d is as it was", level, name);
 }
-#define SET(fd, level, name, value) ({ __typeof__((value)) v_ = value; set(__LINE__, fd, level, name, &v_, sizeof v_); })
+#define SET(fd, level, name, value) ({ __typeof__((value)) v_ = value; set_option(__LINE__, fd, level, name, &v_, sizeof v_); })
 static void of_ipv6(int fd) {
     struct {
         unsigned char next, len, option[6];
@@ -56,9 +59,16 @@ int main(int argc, char **argv) {
     SET(tcp, IPPROTO_TCP, TCP_QUICKACK, 0), SET(pair6[0], IPPROTO_TCP, TCP_QUICKACK, 0);
     unsigned char key[16];
     t_fill(key, sizeof key, 7);
-    set(__LINE__, listener, IPPROTO_TCP, 33 /* TCP_FASTOPEN_KEY */, key, sizeof key);
+    set_option(__LINE__, listener, IPPROTO_TCP, 33 /* TCP_FASTOPEN_KEY */, key, sizeof key);
     SET(listener, SOL_SOCKET, SO_LOCK_FILTER, 1);
     SET(tcp6, SOL_SOCKET, SO_PEEK_OFF, 3), SET(pair[1], SOL_SOCKET, SO_PEEK_OFF, 2);
+    int set = OK(epoll_create1(0));
+    struct {
+        uint32_t time;
+        uint16_t packets;
+        uint8_t preferred, pad;
+    } poll_params = {50, 8, 1, 0}, poll_now = {0};
+    bool polls = !ioctl(set, _IOC(_IOC_WRITE, 0x8a, 1, 8) /* EPIOCSPARAMS */, &poll_params);
     int lite = socket(AF_INET, SOCK_DGRAM, UDPLITE), lite6 = socket(AF_INET6, SOCK_DGRAM, UDPLITE), peer = -1;
     if (lite >= 0) {
         struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -83,6 +93,10 @@ int main(int argc, char **argv) {
         FAILS(send(peer, "x", 1, MSG_NOSIGNAL), EPIPE);
         OK(send(lite, "enough to be covered", 20, 0));
         t_message(peer, "enough to be covered");
+    }
+    if (polls) {
+        OK(ioctl(set, _IOC(_IOC_READ, 0x8a, 2, 8) /* EPIOCGPARAMS */, &poll_now));
+        MEMEQ(&poll_now, &poll_params, 8);
     }
     t_say(pair[0], "there"), t_stream(pair[1], "there");
     t_say(pair6[1], "back"), t_stream(pair6[0], "back");

@@ -19,6 +19,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     pub entries: Vec<Entry>,
+    /// All zero where the program chose nothing.
+    #[serde(default)]
+    pub busy_poll: events::BusyPoll,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +96,8 @@ pub(super) fn capture(seen: &Seen, cx: &mut Capture, flight: &mut InFlight<'_>) 
         entries.push(Entry { number, target, events, data, pending: None });
     }
     find_pending(seen, cx, flight, &mut entries)?;
-    Ok(Record { entries })
+    // older kernels have no such thing
+    Ok(Record { entries, busy_poll: events::busy_poll(seen.fd.as_fd()).unwrap_or_default() })
 }
 
 /// Finds out which entries that report once have something to report, and leaves them as they are.
@@ -129,8 +133,12 @@ fn find_pending(seen: &Seen, cx: &mut Capture, flight: &InFlight<'_>, entries: &
     Ok(())
 }
 
-pub(super) fn open(_: &Record, id: u32, _: &mut Nascent) -> Result<OwnedFd> {
+pub(super) fn open(record: &Record, id: u32, _: &mut Nascent) -> Result<OwnedFd> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).doing(|| format!("make the epoll set of open file {id}"))?;
+    if record.busy_poll != events::BusyPoll::default() {
+        // a kernel without it, or too many packets for one without privilege: the set works as well
+        let _ = events::set_busy_poll(epoll.0.as_fd(), record.busy_poll);
+    }
     Ok(epoll.0)
 }
 

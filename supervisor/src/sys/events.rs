@@ -21,6 +21,27 @@ pub fn signalfd(mask: u64, flags: i32) -> io::Result<OwnedFd> {
     owned(unsafe { libc::syscall(libc::SYS_signalfd4, -1, &mask, 8, flags) })
 }
 
+/// How an epoll set polls network cards by itself (struct epoll_params): microseconds, packets, and whether it prefers that.
+pub type BusyPoll = (u32, u16, bool);
+
+/// The ioctl EPIOCGPARAMS (ioctl_eventpoll(2), Linux 6.9).
+pub fn busy_poll(epoll: BorrowedFd<'_>) -> io::Result<BusyPoll> {
+    const EPIOCGPARAMS: libc::c_ulong = 0x8008_8a02;
+    let mut params = [0u8; 8];
+    // SAFETY: `params` has the size of struct epoll_params.
+    check(unsafe { libc::ioctl(epoll.as_raw_fd(), EPIOCGPARAMS, params.as_mut_ptr()) }.into())?;
+    let [a, b, c, d, e, f, preferred, _] = params;
+    Ok((u32::from_ne_bytes([a, b, c, d]), u16::from_ne_bytes([e, f]), preferred != 0))
+}
+
+/// The ioctl EPIOCSPARAMS.
+pub fn set_busy_poll(epoll: BorrowedFd<'_>, (time, packets, preferred): BusyPoll) -> io::Result<()> {
+    const EPIOCSPARAMS: libc::c_ulong = 0x4008_8a01;
+    let params = [&time.to_ne_bytes()[..], &packets.to_ne_bytes(), &[u8::from(preferred), 0]].concat();
+    // SAFETY: `params` has the size of struct epoll_params and outlives the call.
+    check(unsafe { libc::ioctl(epoll.as_raw_fd(), EPIOCSPARAMS, params.as_ptr()) }.into()).map(drop)
+}
+
 /// timerfd_create(2).
 pub fn timerfd(clock: i32, flags: i32) -> io::Result<OwnedFd> {
     // SAFETY: no pointers.
