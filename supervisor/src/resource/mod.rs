@@ -60,6 +60,7 @@ pub mod sysv_shm;
 pub mod summary;
 mod unix_socket;
 mod unsupported;
+mod xstate;
 
 pub use capture::{Capture, CapturedProcess, CapturedTask};
 pub use nascent::{Nascent, NascentProcess};

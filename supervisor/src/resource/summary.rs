@@ -208,7 +208,7 @@ impl Summary {
             });
         }
         for task in &tasks {
-            self.needs.processor.extend(components(&task.xstate));
+            self.needs.processor.extend(super::xstate::in_use(&task.xstate));
         }
         Ok(())
     }
@@ -352,19 +352,4 @@ fn socket(description: &Description) -> Option<(&'static str, String, &'static s
         Description::NetlinkSocket(_) => Some(("netlink", "a netlink socket".into(), "idle")),
         _ => None,
     }
-}
-
-/// The components in use, by XSTATE_BV: the first word of the XSAVE header, 512 bytes into the area.
-fn components(xstate: &[u8]) -> impl Iterator<Item = &'static str> {
-    const NAMES: [(u64, &str); 7] = [
-        (1 << 0, "x87"),
-        (1 << 1, "SSE"),
-        (1 << 2, "AVX"),
-        (0b111 << 5, "AVX-512"),
-        (1 << 9, "protection keys"),
-        (0b11 << 11, "shadow stacks"),
-        (0b11 << 17, "AMX"),
-    ];
-    let word = xstate.get(512..520).map_or(0, |word| u64::from_le_bytes(word.try_into().expect("eight bytes")));
-    NAMES.into_iter().filter(move |(bits, _)| word & bits != 0).map(|(_, name)| name)
 }

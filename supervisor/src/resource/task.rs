@@ -295,7 +295,9 @@ pub fn restore_registers(records: &[TaskRecord], cx: &mut Nascent) -> Result<()>
         let process = cx.process_mut(record.process)?;
         let Some((_, task)) = process.tasks.iter_mut().find(|(vtid, _)| *vtid == record.task) else { continue };
         let what = || format!("set the registers of task {}", record.task);
-        task.set_xstate(&record.xstate).doing(what)?;
+        let here = task.xstate().doing(what)?;
+        let xstate = super::xstate::convert(&record.xstate, &here, &format!("task {}", record.task))?;
+        task.set_xstate(&xstate).doing(what)?;
         task.set_registers(&registers).doing(what)?;
         task.set_signal_mask(record.signal_mask).doing(what)?;
         if let Some(config) = &record.syscall_dispatch {
