@@ -269,8 +269,7 @@ fn take(draft: &Draft, master: BorrowedFd<'_>, settings: &Termios) -> std::io::R
     if let Some(slave) = draft.slaves.first() {
         tty::set_termios(master, &raw(settings, false))?;
         input = drain(slave.as_fd())?;
-        tty::set_termios(master, &raw(settings, true))?;
-        fill(master, &input)?;
+        type_in(master, Some(slave.as_fd()), settings, &input)?;
         tty::set_termios(master, &raw(settings, true))?;
         fill(slave.as_fd(), &output)?;
     } else if !output.is_empty() {
@@ -308,6 +307,36 @@ fn drain(fd: BorrowedFd<'_>) -> std::io::Result<Vec<u8>> {
         }
     }
     Ok(all)
+}
+
+/// Puts input back. A worker of the kernel takes to the line discipline what is written to a master, in its own time, and by the settings
+/// of that time. So a stop and a start character (termios(3), IXON), two that do not occur in the input, tell when all is there.
+fn type_in(master: BorrowedFd<'_>, slave: Option<BorrowedFd<'_>>, settings: &Termios, input: &[u8]) -> std::io::Result<()> {
+    /// Of the 4096 bytes of a line discipline: a full one would take no character that stops it.
+    const MOST: usize = 4000;
+    let mut plain = raw(settings, true);
+    let mut absent = (1..=u8::MAX).filter(|byte| !input.contains(byte));
+    let (stop, start) = (absent.next(), absent.next());
+    let writable = |slave| polled(slave, libc::POLLOUT) & libc::POLLOUT != 0;
+    let (Some(slave), Some(stop), Some(start), 1..MOST) = (slave.filter(|slave| writable(*slave)), stop, start, input.len()) else {
+        tty::set_termios(master, &plain)?;
+        return fill(master, input);
+    };
+    plain.input = libc::IXON;
+    (plain.characters[libc::VSTOP], plain.characters[libc::VSTART]) = (stop, start);
+    tty::set_termios(master, &plain)?;
+    fill(master, input)?;
+    for (character, then_writable) in [(stop, false), (start, true)] {
+        fill(master, &[character])?;
+        let begun = std::time::Instant::now();
+        while writable(slave) != then_writable {
+            if begun.elapsed() > std::time::Duration::from_secs(2) {
+                return Err(std::io::Error::other("the line discipline does not take what was typed"));
+            }
+            std::thread::sleep(std::time::Duration::from_micros(50));
+        }
+    }
+    Ok(())
 }
 
 fn fill(fd: BorrowedFd<'_>, mut data: &[u8]) -> std::io::Result<()> {
@@ -376,8 +405,8 @@ fn fill_new(cx: &Nascent, terminal: Terminal, master: OwnedFd) -> Result<Made> {
         input_speed: terminal.settings.speeds[0],
         output_speed: terminal.settings.speeds[1],
     };
+    type_in(master.as_fd(), slave.as_ref().map(AsFd::as_fd), &settings, &input).doing(doing)?;
     tty::set_termios(master.as_fd(), &raw(&settings, true)).doing(doing)?;
-    fill(master.as_fd(), &input).doing(doing)?;
     if let Some(slave) = &slave {
         fill(slave.as_fd(), &output).doing(doing)?;
     }

@@ -13,6 +13,8 @@ const COMMON: usize = 576 + 256;
 const COMMON_MASK: u64 = 7;
 /// Protection keys: the register's value is of no use to a program that has no keys.
 const PROTECTION_KEYS: u64 = 1 << 9;
+/// Bounds checking, which Linux gives no program since 5.6.
+const MPX: u64 = 3 << 3;
 
 fn word(area: &[u8], at: usize) -> u64 {
     area.get(at..at + 8).map_or(0, |bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
@@ -23,7 +25,7 @@ fn names(mask: u64) -> Vec<&'static str> {
         (1, "x87"),
         (1 << 1, "SSE"),
         (1 << 2, "AVX"),
-        (3 << 3, "MPX"),
+        (MPX, "MPX"),
         (7 << 5, "AVX-512"),
         (PROTECTION_KEYS, "protection keys"),
         (3 << 11, "shadow stacks"),
@@ -46,7 +48,7 @@ pub(super) fn convert(recorded: &[u8], here: &[u8], title: &str) -> Result<Vec<u
         return Ok(recorded.to_vec());
     }
     let in_use = word(recorded, IN_USE);
-    let lost = in_use & !(COMMON_MASK & word(here, KNOWN)) & !PROTECTION_KEYS;
+    let lost = in_use & !(COMMON_MASK & word(here, KNOWN)) & !(PROTECTION_KEYS | MPX);
     if lost != 0 {
         return Err(Error::NotHere(format!(
             "{title} uses {} of a processor of another kind; restart it on one like that which made the image",
