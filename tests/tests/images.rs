@@ -30,9 +30,9 @@ if os.fork() == 0:
     time.sleep(1e6)
 with open("mark.new", "w") as f: f.write(f"{os.getpid()} {ctypes.addressof(mark)}")
 os.rename("mark.new", "mark")
+count = os.open("count", os.O_WRONLY | os.O_CREAT)
 while True:
-    with open("count.new", "w") as f: f.write(str(time.monotonic_ns()))
-    os.rename("count.new", "count")
+    os.pwrite(count, b"%020d" % time.monotonic_ns(), 0)
     time.sleep(0.005)
 "#;
 

@@ -62,8 +62,8 @@ impl Identity {
         }
     }
 
-    /// Refuses a file that cannot be the recorded one.
-    fn check(&self, path: &Path, found: &FileStat) -> Result<()> {
+    /// Refuses a file that cannot be the recorded one, or code that is to be opened with these flags and has changed.
+    fn check(&self, path: &Path, found: &FileStat, flags: i32) -> Result<()> {
         let changed = |how: &str| {
             Err(Error::NotHere(format!(
                 "the file {} {how}; put the file back as it was at the checkpoint, then restart",
@@ -80,7 +80,7 @@ impl Identity {
             return changed(&format!("is shorter than at the checkpoint ({} bytes, then {})", found.st_size, self.size));
         }
         let same = Identity::of(found).modified == self.modified && found.st_size as u64 == self.size;
-        if !same && self.is_code(path) {
+        if !same && flags & libc::O_ACCMODE == libc::O_RDONLY && self.is_code(path) {
             return changed("is a program or library and has changed since the checkpoint");
         }
         if !same {
@@ -148,7 +148,7 @@ impl FileObject {
             return Ok(());
         }
         let found = lstat(path).doing(|| format!("find the file {}", path.display()))?;
-        identity.check(path, &found)
+        identity.check(path, &found, flags)
     }
 
     /// A new open file description of the file, with these flags of open(2), as a descriptor of the engine.
@@ -158,7 +158,7 @@ impl FileObject {
             Place::Named { path, identity } => {
                 let path = &super::posix_shm::place(cx, path)?;
                 let fd = open_path(path, flags)?;
-                identity.check(path, &fstat(&fd).doing(|| format!("stat {}", path.display()))?)?;
+                identity.check(path, &fstat(&fd).doing(|| format!("stat {}", path.display()))?, flags)?;
                 Ok(fd)
             }
             Place::Linked { path, gone, identity } => {
@@ -170,7 +170,7 @@ impl FileObject {
                     let _ = nix::unistd::unlink(gone);
                 }
                 let fd = fd?;
-                identity.check(path, &fstat(&fd).doing(|| format!("stat {}", path.display()))?)?;
+                identity.check(path, &fstat(&fd).doing(|| format!("stat {}", path.display()))?, flags)?;
                 Ok(fd)
             }
             Place::Ghost(ghost) => ghost.open(cx, flags),
@@ -326,7 +326,7 @@ fn open_log(path: &Path, identity: &Identity, flags: i32) -> Result<OwnedFd> {
         let fd = open_path(path, flags)?;
         let found = fstat(&fd).doing(doing)?;
         if found.st_mode & libc::S_IFMT != libc::S_IFREG {
-            identity.check(path, &found)?;
+            identity.check(path, &found, flags)?;
         }
         return Ok(fd);
     }

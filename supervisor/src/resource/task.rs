@@ -234,8 +234,11 @@ pub fn restore_scheduling(records: &[TaskRecord], cx: &Nascent) -> Result<()> {
         if (SchedAttr { nice: record.scheduling.nice, ..here }) != record.scheduling {
             process::set_sched_attr(tid, &record.scheduling).doing(|| what("scheduling policy or nice value"))?;
         }
-        if process::ioprio(tid).doing(|| what("I/O priority"))? != record.io_priority {
-            process::set_ioprio(tid, record.io_priority).doing(|| what("I/O priority"))?;
+        // without a class, older kernels tell a level that newer ones do not take (ioprio_set(2))
+        let plain = |priority: i32| if priority >> 13 == 0 { 0 } else { priority };
+        let wanted = plain(record.io_priority);
+        if plain(process::ioprio(tid).doing(|| what("I/O priority"))?) != wanted {
+            process::set_ioprio(tid, wanted).doing(|| what("I/O priority"))?;
         }
     }
     Ok(())

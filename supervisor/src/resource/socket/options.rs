@@ -41,6 +41,22 @@ struct Entry {
     when: When,
 }
 
+impl Entry {
+    /// Whether a kernel that does not know the option does what this value asks for: most of what is newer is off there.
+    fn same_without(&self, value: &[u8]) -> bool {
+        let number = value.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
+        value.iter().all(|byte| *byte == 0) || WITHOUT.contains(&(self.level, self.option, number))
+    }
+}
+
+/// What kernels do that lack an option, where that is not 0.
+#[rustfmt::skip]
+const WITHOUT: &[(i32, i32, i32)] = &[
+    (SOCKET, 74, 1), (SOCKET, 74, 255), // SO_TXREHASH: they choose another path when a connection stalls
+    (SOCKET, 83, 1), // SO_PASSRIGHTS: descriptors may be sent
+    (TCP, 44, 120_000), (TCP, 45, 200_000), (TCP, 46, 40_000), // TCP_RTO_MAX_MS, TCP_RTO_MIN_US, TCP_DELACK_MAX_US: constants of theirs
+];
+
 macro_rules! table {
     ($($when:ident $of:ident $level:expr; $($name:ident = $option:expr),+ $(,)?;)*) => {
         [$($(Entry { name: stringify!($name), level: $level, option: $option, of: Of::$of, when: When::$when },)+)*]
@@ -80,11 +96,12 @@ const TABLE: &[Entry] = &table! {
         TCP_INQ = 36, TCP_TX_DELAY = 37, TCP_RTO_MAX_MS = 44, TCP_RTO_MIN_US = 45, TCP_DELACK_MAX_US = 46;
     Open Udp UDP; UDP_ENCAP = 100, UDP_NO_CHECK6_TX = 101, UDP_NO_CHECK6_RX = 102, UDP_SEGMENT = 103, UDP_GRO = 104;
     Open UdpLite UDPLITE; UDPLITE_SEND_CSCOV = 10, UDPLITE_RECV_CSCOV = 11;
+    Open Tcp SOCKET; SO_TXREHASH = 74;
     Open Any SOCKET; SO_DEBUG = 1, SO_KEEPALIVE = 9, SO_BROADCAST = 6, SO_OOBINLINE = 10, SO_NO_CHECK = 11, SO_PRIORITY = 12, SO_LINGER = 13,
         SO_RCVTIMEO = 66, SO_SNDTIMEO = 67, SO_TIMESTAMP_OLD = 29, SO_TIMESTAMPNS_OLD = 35, SO_TIMESTAMP_NEW = 63,
         SO_TIMESTAMPNS_NEW = 64, SO_RXQ_OVFL = 40, SO_WIFI_STATUS = 41, SO_NOFCS = 43, SO_SELECT_ERR_QUEUE = 45,
         SO_BUSY_POLL = 46, SO_MAX_PACING_RATE = 47, SO_INCOMING_CPU = 49, SO_ZEROCOPY = 60, SO_TXTIME = 61, SO_PREFER_BUSY_POLL = 69,
-        SO_RESERVE_MEM = 73, SO_TXREHASH = 74, SO_RCVMARK = 75, SO_RCVPRIORITY = 82;
+        SO_RESERVE_MEM = 73, SO_RCVMARK = 75, SO_RCVPRIORITY = 82;
     Late Any SOCKET; SO_REUSEADDR = 2, SO_RCVLOWAT = 18, SO_TIMESTAMPING_OLD = 37, SO_TIMESTAMPING_NEW = 65;
     Late Unix SOCKET; SO_PASSCRED = 16, SO_PASSSEC = 34, SO_PASSPIDFD = 76, SO_PASSRIGHTS = 83;
     Late Tcp SOCKET; SO_PEEK_OFF = 42;
@@ -240,7 +257,9 @@ impl Options {
             let Some(entry) = TABLE.iter().find(|entry| entry.level == *level && entry.option == *option) else {
                 return Err(Error::Inconsistent(format!("unknown option {level}.{option} of {what}")));
             };
-            if entry.when != when || read(fd, *level, *option).is_ok_and(|now| now == *value || moved(recorded, &now)) {
+            let now = read(fd, *level, *option);
+            let same_without = now.is_err() && entry.same_without(value);
+            if entry.when != when || same_without || now.is_ok_and(|now| now == *value || moved(recorded, &now)) {
                 continue;
             }
             socket::set_option(fd, *level, *option, value).doing(|| format!("set the option {} of {what}", entry.name))?;
