@@ -149,7 +149,7 @@ pub(crate) fn join(proc: &Proc, init: i32) -> resource::Result<()> {
 /// Every descriptor of the pod has a duplicate here for a while.
 pub(crate) fn raise_descriptor_limit() {
     if let Ok((_, hard)) = sys::process::rlimit(0, libc::RLIMIT_NOFILE as u32) {
-        let _ = sys::process::set_own_rlimit(libc::RLIMIT_NOFILE as u32, hard, hard);
+        let _ = sys::process::set_rlimit(0, libc::RLIMIT_NOFILE as u32, hard, hard);
     }
 }
 

@@ -240,23 +240,30 @@ fn enter(cx: &mut Nascent, vpid: Vpid, directory: &FileObject, as_root: bool) ->
     process.sequence("enter the directories", &mut calls)
 }
 
+/// By number (getrlimit(2)).
+const LIMIT_NAMES: [&str; LIMITS as usize] = [
+    "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_DATA", "RLIMIT_STACK", "RLIMIT_CORE", "RLIMIT_RSS", "RLIMIT_NPROC", "RLIMIT_NOFILE",
+    "RLIMIT_MEMLOCK", "RLIMIT_AS", "RLIMIT_LOCKS", "RLIMIT_SIGPENDING", "RLIMIT_MSGQUEUE", "RLIMIT_NICE", "RLIMIT_RTPRIO", "RLIMIT_RTTIME",
+];
+
+fn shown(limit: u64) -> String {
+    if limit == libc::RLIM_INFINITY { "unlimited".into() } else { limit.to_string() }
+}
+
 /// Limits and dumpable, after the credentials: changes of user reset dumpable.
 pub fn restore_last(records: &[AttributesRecord], cx: &mut Nascent) -> Result<()> {
     for record in records {
         let process = cx.process_mut(record.process)?;
-        let mut data = Vec::new();
-        let base = process.write_data(0, &[])?;
-        let mut calls = Vec::new();
-        for (kind, (soft, hard)) in record.limits.iter().enumerate() {
-            if process::rlimit(process.pid, kind as u32).is_ok_and(|here| here == (*soft, *hard)) {
+        for (kind, &(soft, hard)) in record.limits.iter().enumerate() {
+            let here = process::rlimit(process.pid, kind as u32);
+            // root's engine may raise what the process itself, with its own credentials by now, may not
+            if here.as_ref().is_ok_and(|here| *here == (soft, hard)) || process::set_rlimit(process.pid, kind as u32, soft, hard).is_ok() {
                 continue;
             }
-            calls.push(Call::new(libc::SYS_prlimit64, [0, kind as u64, base + data.len() as u64, 0]));
-            data.extend_from_slice(&soft.to_le_bytes());
-            data.extend_from_slice(&hard.to_le_bytes());
+            let data = process.write_data(0, &[soft.to_le_bytes(), hard.to_le_bytes()].concat())?;
+            let what = format!("set the limit {} to {}, which is {} here", LIMIT_NAMES[kind], shown(hard), here.map_or("unknown".into(), |(_, hard)| shown(hard)));
+            process.call(&what, libc::SYS_prlimit64, [0, kind as u64, data, 0])?;
         }
-        process.write_data(0, &data)?;
-        process.sequence("set the resource limits (a limit of this host may be lower than in the image)", &mut calls)?;
         if record.deny_write_execute != 0 {
             process.call("deny writable code", libc::SYS_prctl, [PR_SET_MDWE, record.deny_write_execute, 0, 0, 0])?;
         }

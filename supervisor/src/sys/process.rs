@@ -154,11 +154,11 @@ pub fn rlimit(pid: i32, resource: u32) -> io::Result<(u64, u64)> {
     Ok((old.rlim_cur, old.rlim_max))
 }
 
-/// setrlimit(2) of this process.
-pub fn set_own_rlimit(resource: u32, soft: u64, hard: u64) -> io::Result<()> {
+/// prlimit(2), setting the limits of a process; 0 is the caller.
+pub fn set_rlimit(pid: i32, resource: u32, soft: u64, hard: u64) -> io::Result<()> {
     let new = libc::rlimit { rlim_cur: soft, rlim_max: hard };
     // SAFETY: `new` outlives the call.
-    check(unsafe { libc::prlimit(0, resource, &new, std::ptr::null_mut()) }.into()).map(drop)
+    check(unsafe { libc::prlimit(pid, resource, &new, std::ptr::null_mut()) }.into()).map(drop)
 }
 
 /// setns(2) with a pidfd: joins several namespaces of a process at once.
