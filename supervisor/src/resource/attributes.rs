@@ -1,7 +1,7 @@
 //! The small attributes of a process: working and root directory, umask, resource limits, dumpable, subreaper, personality,
 //! transparent huge pages, OOM score, what a core dump holds, registrations for membarrier(2).
 use super::file_object::{self, FileObject};
-use super::{Capture, Context, Error, Nascent, Result, Vpid, descriptor, thread};
+use super::{Capture, Context, Error, Nascent, Result, Vpid, handover, thread};
 use crate::sys::process;
 use crate::tracee::Call;
 use nix::fcntl::OFlag;
@@ -196,10 +196,10 @@ pub fn restore(records: &[AttributesRecord], cx: &mut Nascent) -> Result<()> {
         set_by_file(cx, record)?;
         cx.process_mut(record.process)?.sequence("set the attributes", &mut calls)?;
         for thread in &record.threads {
-            descriptor::in_thread(cx, record.process, thread.task, thread.files, |cx| restore_thread(cx, record.process, thread))?;
+            handover::in_thread(cx, record.process, thread.task, thread.files, |cx| restore_thread(cx, record.process, thread))?;
         }
     }
-    descriptor::close_thread_channels(cx)
+    handover::close_thread_channels(cx)
 }
 
 fn restore_thread(cx: &mut Nascent, vpid: Vpid, thread: &ThreadDirectories) -> Result<()> {
@@ -230,7 +230,7 @@ fn enter(cx: &mut Nascent, vpid: Vpid, directory: &FileObject, as_root: bool) ->
     let fd = directory.open(cx, libc::O_RDONLY | libc::O_DIRECTORY)?;
     let sender = cx.channel_sender()?;
     let process = cx.process_mut(vpid)?;
-    let number = super::descriptor::hand_over(process, sender.as_fd(), &[fd.as_fd()])?[0] as u64;
+    let number = handover::hand_over(process, sender.as_fd(), &[fd.as_fd()])?[0] as u64;
     let mut calls = vec![Call::new(libc::SYS_fchdir, [number])];
     if as_root {
         let dot = process.write_data(0, b".\0")?;

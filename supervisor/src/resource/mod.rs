@@ -20,6 +20,7 @@ mod epoll;
 mod eventfd;
 pub mod file_object;
 mod ghost;
+mod handover;
 mod inet_socket;
 mod inotify;
 mod inotify_events;

@@ -218,6 +218,22 @@ mod tests {
     }
 
     #[test]
+    fn an_executable_file_that_the_program_writes_may_have_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("data");
+        for (flags, kept) in [(OFlag::O_RDWR, true), (OFlag::O_RDONLY, false)] {
+            std::fs::write(&path, "before").unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+            let fd = file(&path, flags);
+            let mut cx = empty_capture(&directory.path().join("image"));
+            let (_, records) = super::super::descriptor::tests::capture_own(&mut cx, &[fd.as_fd()]).unwrap();
+            std::fs::write(&path, "and after").unwrap();
+            let found = nascent(cx, &directory.path().join("image"), records).description(0).map(drop);
+            assert_eq!(found.is_ok(), kept, "{found:?}");
+        }
+    }
+
+    #[test]
     fn huge_pages_are_refused() {
         let Ok(fd) = memfd_create(c"huge", MFdFlags::MFD_HUGETLB) else { return };
         let message = super::super::descriptor::tests::refusal(fd.as_fd());

@@ -45,16 +45,21 @@ impl Entry {
     /// Whether a kernel that does not know the option does what this value asks for: most of what is newer is off there.
     fn same_without(&self, value: &[u8]) -> bool {
         let number = value.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
-        value.iter().all(|byte| *byte == 0) || WITHOUT.contains(&(self.level, self.option, number))
+        value.iter().all(|byte| *byte == 0) || WITHOUT.contains(&(self.name, number))
     }
 }
 
 /// What kernels do that lack an option, where that is not 0.
-#[rustfmt::skip]
-const WITHOUT: &[(i32, i32, i32)] = &[
-    (SOCKET, 74, 1), (SOCKET, 74, 255), // SO_TXREHASH: they choose another path when a connection stalls
-    (SOCKET, 83, 1), // SO_PASSRIGHTS: descriptors may be sent
-    (TCP, 44, 120_000), (TCP, 45, 200_000), (TCP, 46, 40_000), // TCP_RTO_MAX_MS, TCP_RTO_MIN_US, TCP_DELACK_MAX_US: constants of theirs
+const WITHOUT: &[(&str, i32)] = &[
+    // another path is chosen when a connection stalls
+    ("SO_TXREHASH", 1),
+    ("SO_TXREHASH", 255),
+    // descriptors may be sent
+    ("SO_PASSRIGHTS", 1),
+    // constants
+    ("TCP_RTO_MAX_MS", 120_000),
+    ("TCP_RTO_MIN_US", 200_000),
+    ("TCP_DELACK_MAX_US", 40_000),
 ];
 
 macro_rules! table {
@@ -243,6 +248,11 @@ pub(crate) fn of(seen: &Seen, family: Family) -> Result<Options> {
     }
 }
 
+/// Whether this is how a kernel answers that does not know an option (getsockopt(2)).
+fn unknown(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOPROTOOPT | libc::EOPNOTSUPP))
+}
+
 /// Whether a value is the kernel's to choose now.
 fn moved(value: &Value, now: &[u8]) -> bool {
     let word = |bytes: &[u8]| bytes.try_into().map_or(0, i32::from_ne_bytes);
@@ -257,12 +267,20 @@ impl Options {
             let Some(entry) = TABLE.iter().find(|entry| entry.level == *level && entry.option == *option) else {
                 return Err(Error::Inconsistent(format!("unknown option {level}.{option} of {what}")));
             };
-            let now = read(fd, *level, *option);
-            let same_without = now.is_err() && entry.same_without(value);
-            if entry.when != when || same_without || now.is_ok_and(|now| now == *value || moved(recorded, &now)) {
+            if entry.when != when {
                 continue;
             }
-            socket::set_option(fd, *level, *option, value).doing(|| format!("set the option {} of {what}", entry.name))?;
+            match read(fd, *level, *option) {
+                Ok(now) if now == *value || moved(recorded, &now) => continue,
+                Err(error) if unknown(&error) && entry.same_without(value) => continue,
+                Err(error) if unknown(&error) => {
+                    return Err(Error::NotHere(format!(
+                        "{what} uses the option {}, which this kernel does not have; restart on one that has it",
+                        entry.name
+                    )));
+                }
+                _ => socket::set_option(fd, *level, *option, value).doing(|| format!("set the option {} of {what}", entry.name))?,
+            }
         }
         if when != When::Late {
             let now = nix::sys::stat::fstat(fd).doing(|| format!("stat {what}"))?;
@@ -406,5 +424,19 @@ mod tests {
         let new = socket::socket(libc::AF_INET, libc::SOCK_DGRAM, 0).unwrap();
         options.restore(new.as_fd(), When::Late, "the test's socket").unwrap();
         assert_eq!(socket::filter(new.as_fd()).unwrap(), program);
+    }
+
+    #[test]
+    fn an_option_that_the_kernel_lacks_is_missed_only_if_it_makes_a_difference() {
+        assert!(WITHOUT.iter().all(|(name, _)| TABLE.iter().any(|entry| entry.name == *name)));
+        // as on a kernel without it: sockets of this family have no option of TCP
+        let unix = socket::socket(libc::AF_UNIX, libc::SOCK_STREAM, 0).unwrap();
+        let restore = |number: i32| {
+            let values = vec![Value { level: TCP, option: 44, value: number.to_ne_bytes().to_vec() }];
+            Options { values, ..Options::default() }.restore(unix.as_fd(), When::Open, "the test's socket")
+        };
+        assert!(restore(0).is_ok() && restore(120_000).is_ok());
+        let message = restore(60_000).unwrap_err().to_string();
+        assert!(message.contains("the test's socket") && message.contains("TCP_RTO_MAX_MS"), "{message}");
     }
 }
