@@ -77,7 +77,8 @@ fn admit_to(path: &CStr, user: u32, permissions: u16, call: Call<'_>) {
     let mut list = List { version: VERSION, entries: [EMPTY; MOST] };
     // SAFETY: a stat of zeroes is valid.
     let mut state: libc::stat = unsafe { core::mem::zeroed() };
-    let got = call(libc::SYS_getxattr, [path.as_ptr().addr(), ATTRIBUTE.as_ptr().addr(), (&raw mut list).addr(), size_of::<List>(), 0]);
+    let got =
+        call(libc::SYS_getxattr, [path.as_ptr().addr(), ATTRIBUTE.as_ptr().addr(), (&raw mut list).addr(), size_of::<List>(), 0]);
     let mut count = (got.max(4) as usize - 4) / size_of::<Entry>();
     if call(libc::SYS_stat, [path.as_ptr().addr(), (&raw mut state).addr(), 0, 0, 0]) != 0 {
         return;

@@ -24,10 +24,17 @@ pub struct Settings<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Error {
     /// A system call on the file failed with this errno.
-    File { doing: &'static str, errno: i32 },
+    File {
+        doing: &'static str,
+        errno: i32,
+    },
     NotATable,
-    Version { found: u32 },
-    TooLong { what: &'static str },
+    Version {
+        found: u32,
+    },
+    TooLong {
+        what: &'static str,
+    },
 }
 
 impl fmt::Display for Error {
@@ -36,7 +43,10 @@ impl fmt::Display for Error {
             Error::File { doing, errno } => write!(f, "cannot {doing} the namespace table (errno {errno})"),
             Error::NotATable => f.write_str("the file is not a namespace table, or was cut off"),
             Error::Version { found } => {
-                write!(f, "the namespace table has version {found}, this build understands {VERSION}; use the same AutoPod for a pod and its commands")
+                write!(
+                    f,
+                    "the namespace table has version {found}, this build understands {VERSION}; use the same AutoPod for a pod and its commands"
+                )
             }
             Error::TooLong { what } => write!(f, "the {what} is too long for the namespace table, or has a NUL in it"),
         }

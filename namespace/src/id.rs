@@ -22,11 +22,7 @@ macro_rules! id {
             /// `None` unless `raw` is a number that the kernel could give to a task: 1 up to PID_MAX_LIMIT - 1.
             #[inline]
             pub const fn new(raw: i32) -> Option<$name> {
-                if raw > 0 && (raw as usize) < ID_SPACE {
-                    Some($name(raw))
-                } else {
-                    None
-                }
+                if raw > 0 && (raw as usize) < ID_SPACE { Some($name(raw)) } else { None }
             }
 
             #[inline]

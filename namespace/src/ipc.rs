@@ -93,8 +93,7 @@ impl Table {
             let id = host.0 - home as i32 + at as i32;
             let seen = by_virtual[at].load(Acquire);
             let stale = seen & PRESENT != 0 && slot(second(seen)) == home && second(seen) != host.0;
-            if (seen & PRESENT == 0 || stale)
-                && by_virtual[at].compare_exchange(seen, entry(id, host.0), AcqRel, Relaxed).is_ok()
+            if (seen & PRESENT == 0 || stale) && by_virtual[at].compare_exchange(seen, entry(id, host.0), AcqRel, Relaxed).is_ok()
             {
                 return Some(id);
             }

@@ -67,7 +67,8 @@ impl Table {
     /// Puts a pair in, whatever was there: for the engine at restart. False for numbers that no terminal can have.
     pub fn insert_terminal(&self, terminal: VirtualTerminal, host: HostTerminal) -> bool {
         let maps = &self.layout().terminals.0;
-        let (Some(by_virtual), Some(by_host)) = (maps.by_virtual.get(terminal.0 as usize), maps.by_host.get(host.0 as usize)) else {
+        let (Some(by_virtual), Some(by_host)) = (maps.by_virtual.get(terminal.0 as usize), maps.by_host.get(host.0 as usize))
+        else {
             return false;
         };
         by_virtual.store(host.0 + 1, Release);

@@ -9,13 +9,8 @@ use proptest::prelude::*;
 fn table() -> (tempfile::TempDir, Table) {
     let dir = tempfile::tempdir().unwrap();
     let path = CString::new(dir.path().join(TABLE_FILE).to_str().unwrap()).unwrap();
-    let settings = Settings {
-        pod_name: "web",
-        pod_id: 0x1234,
-        hostname: b"web",
-        domainname: b"(none)",
-        unreachable: Unreachable::Refuse,
-    };
+    let settings =
+        Settings { pod_name: "web", pod_id: 0x1234, hostname: b"web", domainname: b"(none)", unreachable: Unreachable::Refuse };
     let table = Table::create(&path, &settings).unwrap();
     (dir, table)
 }
@@ -311,7 +306,10 @@ fn terminals_get_the_lowest_number_that_no_living_one_has() {
     assert_eq!(name(3), 3);
     // as the engine leaves it after a restart
     assert!(table.insert_terminal(VirtualTerminal(0), HostTerminal(40)));
-    assert_eq!((table.virtual_terminal(HostTerminal(7)), table.host_terminal(VirtualTerminal(0))), (None, Some(HostTerminal(40))));
+    assert_eq!(
+        (table.virtual_terminal(HostTerminal(7)), table.host_terminal(VirtualTerminal(0))),
+        (None, Some(HostTerminal(40)))
+    );
     assert!(!table.insert_terminal(VirtualTerminal(1 << 20), HostTerminal(1)));
 }
 

@@ -153,7 +153,8 @@ fn map(path: &CStr) -> Option<*mut c_void> {
         // A file shorter than its mapping would be a SIGBUS later.
         let len = call!(libc::SYS_lseek, fd, 0, libc::SEEK_END);
         let prot = libc::PROT_READ | libc::PROT_WRITE;
-        let address = if len < FILE_SIZE as isize { -1 } else { call!(libc::SYS_mmap, 0, FILE_SIZE, prot, libc::MAP_SHARED, fd, 0) };
+        let address =
+            if len < FILE_SIZE as isize { -1 } else { call!(libc::SYS_mmap, 0, FILE_SIZE, prot, libc::MAP_SHARED, fd, 0) };
         call!(libc::SYS_close, fd);
         if address <= 0 {
             return None;
@@ -195,4 +196,3 @@ extern "C" fn constructor() {
 #[used]
 #[unsafe(link_section = ".init_array")]
 static CONSTRUCTOR: extern "C" fn() = constructor;
-

@@ -62,7 +62,11 @@ fn reach(directory: i32, path: &CStr, flags: i32, depth: u32) -> Reach {
     }
     let head = &head[..read.max(0) as usize];
     if let Some(line) = head.strip_prefix(b"#!") {
-        return if depth < 5 { interpreter(line).map_or(Reach::Yes, |path| reach(libc::AT_FDCWD, path.as_c_str(), 0, depth + 1)) } else { Reach::Yes };
+        return if depth < 5 {
+            interpreter(line).map_or(Reach::Yes, |path| reach(libc::AT_FDCWD, path.as_c_str(), 0, depth + 1))
+        } else {
+            Reach::Yes
+        };
     }
     if !head.starts_with(b"\x7fELF") {
         return Reach::Yes;

@@ -78,8 +78,7 @@ mod tests {
     fn table() -> Table {
         let path = format!("/tmp/autopod-translate-{}-{:?}\0", std::process::id(), std::thread::current().id());
         let path = std::ffi::CStr::from_bytes_with_nul(path.as_bytes()).unwrap();
-        let settings =
-            Settings { pod_name: "t", pod_id: 0, hostname: b"t", domainname: b"", unreachable: Unreachable::Refuse };
+        let settings = Settings { pod_name: "t", pod_id: 0, hostname: b"t", domainname: b"", unreachable: Unreachable::Refuse };
         let table = Table::create(path, &settings).unwrap();
         std::fs::remove_file(path.to_str().unwrap()).unwrap();
         table.insert(VirtualId::new(7).unwrap(), HostId::new(7000).unwrap());

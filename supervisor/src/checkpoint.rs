@@ -1,18 +1,20 @@
 //! A checkpoint from beginning to end: join the pod's namespaces, stop every task, read everything, seal the image, and let the pod
 //! go on or end it.
-use autopod_namespace::Clock;
 use crate::image::{ImageWriter, Key, KeyError, ManifestBuilder};
 use crate::pod::engine::{CheckpointRequest, PodSection, Progress, Report, Tcp};
 use crate::pod::record::Names;
 use crate::proc::Proc;
 use crate::quiesce::{self, StoppedProcess, quiesce};
 use crate::resource::capture::OutsideConnections;
-use crate::resource::{self, Capture, CapturedProcess, CapturedTask, Context, Vpid, aio, attributes, cgroup, credentials, descriptor};
-use crate::resource::{mqueue, posix_shm, shim_names, terminal, sysv_msg, sysv_sem, sysv_shm};
+use crate::resource::{
+    self, Capture, CapturedProcess, CapturedTask, Context, Vpid, aio, attributes, cgroup, credentials, descriptor,
+};
 use crate::resource::{keyring, lock, memory, mount, nested, process, seccomp, signal, task, timer};
+use crate::resource::{mqueue, posix_shm, shim_names, sysv_msg, sysv_sem, sysv_shm, terminal};
 use crate::sys;
 use crate::sys::process::{Kcmp, kcmp};
 use crate::tracee::{self, Armor, Call, Injector, Refuge, Registers, find_hole};
+use autopod_namespace::Clock;
 use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::path::PathBuf;

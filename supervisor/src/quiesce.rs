@@ -17,11 +17,15 @@ pub enum Error {
     Tracee(#[from] tracee::Error),
     #[error("process {pid} ({comm}) is traced by process {tracer} (a debugger or strace): end the tracing first")]
     Traced { pid: i32, comm: String, tracer: i32 },
-    #[error("not permitted to trace process {pid} ({comm}): ptrace is restricted here (kernel.yama.ptrace_scope, a seccomp filter, or another owner); run as the pod's owner or as root")]
+    #[error(
+        "not permitted to trace process {pid} ({comm}): ptrace is restricted here (kernel.yama.ptrace_scope, a seccomp filter, or another owner); run as the pod's owner or as root"
+    )]
     Forbidden { pid: i32, comm: String },
     #[error("the pod's programs did not come to a rest between two calls: try again")]
     Restless,
-    #[error("process {pid} ({comm}) waits in vfork(2) for a child that has neither executed a program nor ended within {seconds} s: try again when it has")]
+    #[error(
+        "process {pid} ({comm}) waits in vfork(2) for a child that has neither executed a program nor ended within {seconds} s: try again when it has"
+    )]
     Vfork { pid: i32, comm: String, seconds: u64 },
     #[error("process {pid} ({comm}) did not stop within {seconds} s: it waits in the kernel (state {state}); try again later")]
     Stuck { pid: i32, comm: String, seconds: u64, state: char },

@@ -6,7 +6,9 @@ use crate::pod::record::Names;
 use crate::proc::Proc;
 use crate::resource::descriptor::{self, Descriptions};
 use crate::resource::{self, Context, Nascent, aio, attributes, cgroup, credentials, file_object, lock, tree};
-use crate::resource::{memory, mqueue, posix_shm, process, seccomp, shim_names, signal, sysv_msg, sysv_sem, sysv_shm, task, terminal, timer};
+use crate::resource::{
+    memory, mqueue, posix_shm, process, seccomp, shim_names, signal, sysv_msg, sysv_sem, sysv_shm, task, terminal, timer,
+};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -206,4 +208,3 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     tree::finish(cx, &records.processes, &records.tasks)?;
     Ok(records.processes.iter().map(|record| record.process as i32).collect())
 }
-

@@ -2,8 +2,8 @@
 //! restart. The file `stop-at` in the pod's runtime directory, which only its owner can write, names a stage or the number of
 //! a ptrace(2) call. With the file `foreign-vdso` there, a restart acts as on a kernel with another vdso. Only in builds with debug assertions; in others all of this is nothing.
 use std::path::Path;
-use std::sync::{PoisonError, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 #[derive(Debug)]
 enum StopAt {

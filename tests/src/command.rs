@@ -31,7 +31,8 @@ impl Identity {
             return Ok(own);
         }
         if id(&["-u", TEST_USER]).is_err() {
-            let made = Command::new("useradd").args(["--system", "--no-create-home", "--shell", "/bin/sh", TEST_USER]).status()?;
+            let made =
+                Command::new("useradd").args(["--system", "--no-create-home", "--shell", "/bin/sh", TEST_USER]).status()?;
             if !made.success() && id(&["-u", TEST_USER]).is_err() {
                 bail!("cannot make the user {TEST_USER}; make it by hand (useradd {TEST_USER})");
             }
@@ -71,7 +72,10 @@ impl Place {
     #[must_use]
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", &self.directory);
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", &self.directory);
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
         command.current_dir("/").stdin(Stdio::null());
         if Identity::own().is_ok_and(|own| own != self.identity) {
@@ -137,7 +141,9 @@ pub fn processes_of(directory: &Path) -> Vec<Seen> {
             continue;
         }
         let path = entry.path();
-        let within = |text: &str| text.match_indices(&key).any(|(at, _)| !text[at + key.len()..].starts_with(|c: char| c.is_ascii_digit()));
+        let within = |text: &str| {
+            text.match_indices(&key).any(|(at, _)| !text[at + key.len()..].starts_with(|c: char| c.is_ascii_digit()))
+        };
         let arguments = lossy(&path.join("cmdline"));
         // Kernel threads have neither arguments nor an environment.
         if arguments.is_empty() {

@@ -37,7 +37,8 @@ impl Live {
         // The build directory may be closed to the test user, so the binaries are copied.
         let exe = std::env::current_exe()?;
         // a test runs in target/debug/deps, a binary in target/debug
-        let built = exe.ancestors().skip(1).find(|dir| dir.join("autopod").is_file()).context("run cargo build --workspace first")?;
+        let built =
+            exe.ancestors().skip(1).find(|dir| dir.join("autopod").is_file()).context("run cargo build --workspace first")?;
         for name in ["autopod", "autopod-run", "libautopod_shim.so"] {
             std::fs::copy(built.join(name), binaries.join(name))
                 .with_context(|| format!("{} is missing: run cargo build --workspace first", built.join(name).display()))?;

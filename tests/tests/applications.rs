@@ -36,7 +36,9 @@ fn redis(names: Names, user: User) -> Result<()> {
         let info = cli(&pod, &["INFO", "server"])?;
         ensure!(info.lines().any(|l| l.trim() == format!("process_id:{id}")), "redis has another process id than {id}: {info}");
         cli(&pod, &["RPUSH", &format!("queue{round}"), &format!("value{round}")])?;
-        eventually("the blocked client gets its value", || pod.read(&format!("popped{round}")).contains(&format!("value{round}")))?;
+        eventually("the blocked client gets its value", || {
+            pod.read(&format!("popped{round}")).contains(&format!("value{round}"))
+        })?;
     }
     Ok(())
 }
@@ -244,7 +246,12 @@ fn exim(names: Names, user: User) -> Result<()> {
             pod.start(&["sh", "-c", &format!("{exim} -C {configuration} -odq someone@pod.test <{file}")])?;
         }
         let queued = |pod: &Live| {
-            std::fs::read_dir(pod.directory.join("spool/input")).into_iter().flatten().flatten().filter(|e| e.file_name().to_string_lossy().ends_with("-H")).count()
+            std::fs::read_dir(pod.directory.join("spool/input"))
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter(|e| e.file_name().to_string_lossy().ends_with("-H"))
+                .count()
         };
         eventually("three messages wait", || queued(&pod) == 3)?;
         pod.round()?;
@@ -257,8 +264,10 @@ fn exim(names: Names, user: User) -> Result<()> {
         drop(smtp);
         pod.start(&[exim, "-C", &configuration, "-qff"])?;
         for message in 0..3 {
-            eventually("the mail is in the mailbox", || pod.read("mail/box").contains(&format!("body {round}.{message} of the mail")))
-                .with_context(|| pod.read("spool/log-main"))?;
+            eventually("the mail is in the mailbox", || {
+                pod.read("mail/box").contains(&format!("body {round}.{message} of the mail"))
+            })
+            .with_context(|| pod.read("spool/log-main"))?;
         }
         eventually("the queue is empty", || queued(&pod) == 0)?;
     }

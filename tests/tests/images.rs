@@ -91,7 +91,8 @@ impl Test {
     }
 
     fn partial_files(&self, directory: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+        let entries =
+            std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
         entries.filter(|name| name.contains(".partial")).collect()
     }
 }
@@ -160,7 +161,8 @@ fn a_reader_written_from_the_document_agrees() {
         let expected: String = b"here is the mark of the image".iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(memory.trim(), expected);
 
-        let missing: Vec<&str> = theirs["fields"].as_array().unwrap().iter().filter_map(Value::as_str).filter(|f| !described.contains(f)).collect();
+        let missing: Vec<&str> =
+            theirs["fields"].as_array().unwrap().iter().filter_map(Value::as_str).filter(|f| !described.contains(f)).collect();
         assert!(missing.is_empty(), "docs/image-format.md does not mention {missing:?}");
 
         // it finds damage as we do
@@ -178,7 +180,12 @@ fn cut_off_images_are_refused() {
     let (manifest, len) = (u64_at(&good, 24) as usize, good.len());
     let near = |at: usize| [at - 1, at, at + 1];
     let mut lengths = vec![0, 1, 7, 8, 9, 47, 48];
-    lengths.extend(near(4096).into_iter().chain(near(1 << 20)).chain(near(manifest)).chain([len - 33, len - 32, len - 31, len - 1]));
+    lengths.extend(near(4096).into_iter().chain(near(1 << 20)).chain(near(manifest)).chain([
+        len - 33,
+        len - 32,
+        len - 31,
+        len - 1,
+    ]));
     lengths.extend((1..20).map(|step| len * step / 20));
     for cut in lengths {
         let path = test.changed(&image, |file| file.set_len(cut as u64).unwrap());
@@ -221,7 +228,11 @@ fn changed_images_are_refused() {
         let path = test.changed(&image, |file| file.write_all_at(&[good[at] ^ 1], at as u64).unwrap());
         let said = test.bad(&["verify", &path]);
         // "chunk 2 (bytes 2101248..3149824 of the file) does not fit its digest"
-        let range = said.split_once("(bytes ").and_then(|(_, rest)| rest.split_once(' ')).unwrap_or_else(|| panic!("byte {at}, manifest at {manifest}: {said}")).0;
+        let range = said
+            .split_once("(bytes ")
+            .and_then(|(_, rest)| rest.split_once(' '))
+            .unwrap_or_else(|| panic!("byte {at}, manifest at {manifest}: {said}"))
+            .0;
         let (from, to) = range.split_once("..").unwrap();
         assert!((from.parse().unwrap()..to.parse().unwrap()).contains(&at), "byte {at}: {said}");
         assert!(said.contains("does not fit its digest"), "{said}");
@@ -249,7 +260,8 @@ fn damaged_images_are_not_restarted_and_leave_no_process() {
             let path = test.changed(&image, change);
             let said = test.bad(&["restart", "p", "-i", &path]);
             assert!(said.contains(expected), "{said}");
-            eventually("nothing is left", || test.pod.programs().is_empty()).unwrap_or_else(|e| panic!("{e}: {:?}", test.pod.programs()));
+            eventually("nothing is left", || test.pod.programs().is_empty())
+                .unwrap_or_else(|e| panic!("{e}: {:?}", test.pod.programs()));
         }
         // the undamaged one restarts after all that
         test.pod.autopod(&["restart", "p", "-i", text(&image)]).unwrap();
@@ -373,7 +385,8 @@ fn a_full_disk_leaves_the_pod_running_and_the_older_image() {
             let test = Test::new("full", names, user);
             let disk = SmallDisk(test.pod.directory.join("disk"));
             std::fs::create_dir(&disk.0).unwrap();
-            let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m,mode=777", "none"]).arg(&disk.0).status();
+            let mounted =
+                std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m,mode=777", "none"]).arg(&disk.0).status();
             assert!(mounted.unwrap().success());
             let target = disk.0.join("image");
             std::fs::write(&target, "the image of yesterday").unwrap();

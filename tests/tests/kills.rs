@@ -80,7 +80,8 @@ struct Test {
 impl Test {
     fn new(label: &str, names: Names, user: User) -> Result<Self> {
         let test = Self { live: Live::new(label, names, user)? };
-        let digest = test.live.beside(&["python3", "-c", "import hashlib; print(hashlib.sha256(b'x' * 100000).hexdigest()[:8])"])?;
+        let digest =
+            test.live.beside(&["python3", "-c", "import hashlib; print(hashlib.sha256(b'x' * 100000).hexdigest()[:8])"])?;
         let script = test.live.write("program.py", &PROGRAM.replace("@DIGEST@", digest.trim()))?;
         test.live.start(&["python3", &script, &test.live.path("")])?;
         test.runs_on("its start", &[0; 4])?;
@@ -101,7 +102,9 @@ impl Test {
         let further = || self.beats().iter().zip(before).all(|(now, then)| *now > then + 1);
         let went_on = eventually(&format!("the programs go on after {after}"), further);
         ensure!(self.live.read("broken").is_empty(), "after {after}: {}", self.live.read("broken"));
-        went_on.with_context(|| format!("they are at {:?}, and were at {before:?}; there are {:?}", self.beats(), self.live.programs()))
+        went_on.with_context(|| {
+            format!("they are at {:?}, and were at {before:?}; there are {:?}", self.beats(), self.live.programs())
+        })
     }
 
     fn stop_at(&self, stage: &str) -> Result<()> {
@@ -123,9 +126,10 @@ impl Test {
     fn stopped(&self, command: &mut Child) -> Result<Option<u32>> {
         let end = Instant::now() + Duration::from_secs(30);
         while Instant::now() < end {
-            let stopped = self.machinery().into_iter().find(|(pid, _)| {
-                std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") T "))
-            });
+            let stopped = self
+                .machinery()
+                .into_iter()
+                .find(|(pid, _)| std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") T ")));
             if let Some((pid, _)) = stopped {
                 return Ok(Some(pid));
             }
@@ -146,9 +150,10 @@ impl Test {
 
     fn kill(&self, victim: Victim, stopped: u32, command: &mut Child) -> Result<()> {
         let init = std::fs::read_to_string(self.live.directory.join("h/run/p/init.json")).unwrap_or_default();
-        let supervisors = self.machinery().into_iter().filter(|(pid, line)| {
-            line.starts_with("autopod\0supervise\0") && !init.contains(&format!("\"pid\": {pid},"))
-        });
+        let supervisors = self
+            .machinery()
+            .into_iter()
+            .filter(|(pid, line)| line.starts_with("autopod\0supervise\0") && !init.contains(&format!("\"pid\": {pid},")));
         let supervisors: Vec<u32> = supervisors.map(|(pid, _)| pid).collect();
         ensure!(supervisors.len() == 1, "one supervisor should be there: {:?}", self.machinery());
         let mut victims = Vec::new();
@@ -275,7 +280,8 @@ fn a_killed_checkpoint_harms_nothing() {
     cells("killcp", |test| {
         for victim in [Victim::Engine, Victim::All, Victim::Supervisor, Victim::Command] {
             for stage in EARLY.into_iter().chain(COMPLETE).chain([ENDED]) {
-                let ran_on = test.killed_checkpoint(stage, victim).with_context(|| format!("{victim:?} killed at \"{stage}\""))?;
+                let ran_on =
+                    test.killed_checkpoint(stage, victim).with_context(|| format!("{victim:?} killed at \"{stage}\""))?;
                 if !ran_on {
                     test.restart("the checkpoint went on")?;
                 }

@@ -59,7 +59,13 @@ fn said(output: &Output) -> String {
 
 fn succeeds(mut command: Command) -> String {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {:?}\n{}\n{}", output.status, said(&output), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {:?}\n{}\n{}",
+        output.status,
+        said(&output),
+        String::from_utf8_lossy(&output.stderr)
+    );
     said(&output)
 }
 
@@ -177,7 +183,10 @@ fn tools_show_the_pod_only() {
     assert!(top.contains("Tasks:   2 total"), "{top}");
     assert_eq!(sh(&directory, "echo $$ $PPID"), "2 1\n");
     assert_eq!(sh(&directory, "cd /proc && echo [0-9]* && cut -d' ' -f1,4 self/stat"), "1 2\n2 1\n");
-    assert_eq!(sh(&directory, "hostname; uname -n; cat /proc/sys/kernel/hostname; dnsdomainname 2>/dev/null; true").lines().next(), Some("names-host"));
+    assert_eq!(
+        sh(&directory, "hostname; uname -n; cat /proc/sys/kernel/hostname; dnsdomainname 2>/dev/null; true").lines().next(),
+        Some("names-host")
+    );
     let python = "python3 -c 'import os; print(os.getppid(), sorted(int(p) for p in os.listdir(\"/proc\") if p.isdigit()) == [1, os.getpid()])'";
     assert_eq!(sh(&directory, &format!("exec {python}")), "1 True\n");
 }
@@ -213,7 +222,9 @@ fn two_pods_share_names_and_nothing_else() {
         command
     };
     let (mut first, mut second) = (peer(&one), peer(&two));
-    let outputs = std::thread::scope(|scope| [scope.spawn(move || first.output().unwrap()), scope.spawn(move || second.output().unwrap())].map(|t| t.join().unwrap()));
+    let outputs = std::thread::scope(|scope| {
+        [scope.spawn(move || first.output().unwrap()), scope.spawn(move || second.output().unwrap())].map(|t| t.join().unwrap())
+    });
     for output in outputs {
         assert!(output.status.success(), "{output:?}");
         assert_eq!(said(&output), "x\nsame\n4\n");
@@ -232,7 +243,10 @@ fn a_program_out_of_reach_is_refused_or_warned_about() {
         let output = in_pod(&directory).args(["/bin/bash", "-c", &script]).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "{how}");
-        assert!(errors.contains("static is statically linked, so that its names cannot be virtualized by the shim: refused;"), "{errors}");
+        assert!(
+            errors.contains("static is statically linked, so that its names cannot be virtualized by the shim: refused;"),
+            "{errors}"
+        );
         let output = in_pod(&directory).args(["/bin/bash", "-c", &script]).env("NAMES_WARN", "1").output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{how}: {errors}");
@@ -250,7 +264,15 @@ fn a_process_that_gives_up_root_stays_in_its_pod() {
     let library = std::env::temp_dir().join(format!("libautopod_shim-{}.so", std::process::id()));
     std::fs::copy(shim(), &library).unwrap();
     let mut command = in_pod(&directory);
-    command.env("NAMES_SHIM", &library).current_dir("/").args(["/usr/bin/setpriv", "--reuid", "65534", "--clear-groups", "/bin/sh", "-c", "id -u; echo $$ $PPID; hostname"]);
+    command.env("NAMES_SHIM", &library).current_dir("/").args([
+        "/usr/bin/setpriv",
+        "--reuid",
+        "65534",
+        "--clear-groups",
+        "/bin/sh",
+        "-c",
+        "id -u; echo $$ $PPID; hostname",
+    ]);
     let out = succeeds(command);
     std::fs::remove_file(&library).unwrap();
     assert_eq!(out, "65534\n2 1\nnames-host\n");
@@ -265,7 +287,7 @@ fn a_process_that_gives_up_root_stays_in_its_pod() {
 /// whose host id changes while a process waits on it.
 #[test]
 fn a_restarted_call_translates_its_arguments_again() {
-    use autopod_namespace::{HostIpc, IpcKind, Table, TABLE_FILE};
+    use autopod_namespace::{HostIpc, IpcKind, TABLE_FILE, Table};
     let directory = Directory::new("restarted");
     let source = directory.0.join("wait.c");
     let code = "#include <sys/sem.h>\n#include <stdio.h>\n#include <unistd.h>\n#include <sys/syscall.h>\n\
@@ -338,10 +360,17 @@ fn outside_of_a_pod_the_library_does_nothing() {
     let output = command.output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty());
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", "echo ran"]).env("LD_PRELOAD", shim()).env("AUTOPOD_POD", "nonexistent-pod").env("AUTOPOD_HOME", &directory.0);
+    command
+        .args(["-c", "echo ran"])
+        .env("LD_PRELOAD", shim())
+        .env("AUTOPOD_POD", "nonexistent-pod")
+        .env("AUTOPOD_HOME", &directory.0);
     let output = command.output().unwrap();
     assert_eq!(said(&output), "ran\n");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "autopod: pod \"nonexistent-pod\" is not running here; this program runs outside of it\n");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "autopod: pod \"nonexistent-pod\" is not running here; this program runs outside of it\n"
+    );
 }
 
 #[test]

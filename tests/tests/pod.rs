@@ -197,7 +197,18 @@ fn a_pod_is_made_used_and_removed() {
 fn programs_start_clean() {
     everywhere("clean", |home| {
         home.good(&["add", "p", "--names", home.names, "--hostname", "podhost", "--env", "FROM_POD=1"]);
-        home.good(&["addproc", "p", "--env", "OWN=2", "--cwd", "/usr", "--", "sh", "-c", "env; ls /proc/$$/fd; pwd; hostname; grep -E 'Sig(Blk|Ign)|Cap(Eff|Amb|Prm)' /proc/self/status; echo end"]);
+        home.good(&[
+            "addproc",
+            "p",
+            "--env",
+            "OWN=2",
+            "--cwd",
+            "/usr",
+            "--",
+            "sh",
+            "-c",
+            "env; ls /proc/$$/fd; pwd; hostname; grep -E 'Sig(Blk|Ign)|Cap(Eff|Amb|Prm)' /proc/self/status; echo end",
+        ]);
         let log = home.logged("p", "CapAmb");
         for line in ["FROM_POD=1", "OWN=2", "/usr", "SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000", "0\n1\n2\n"] {
             assert!(log.contains(line), "{line:?} is not in {log}");
@@ -300,7 +311,13 @@ fn init_cannot_be_signalled_from_inside() {
     everywhere("init", |home| {
         home.add("p");
         let init = home.init_pid("p");
-        home.good(&["addproc", "p", "sh", "-c", "for s in TERM INT HUP USR1 STOP KILL; do kill -$s 1; done; echo tried; exec sleep 1000"]);
+        home.good(&[
+            "addproc",
+            "p",
+            "sh",
+            "-c",
+            "for s in TERM INT HUP USR1 STOP KILL; do kill -$s 1; done; echo tried; exec sleep 1000",
+        ]);
         home.logged("p", "tried");
         assert_eq!(home.init_pid("p"), init);
         assert_eq!(home.good(&["addproc", "p", "-i", "echo", "alive"]), "alive");

@@ -41,7 +41,8 @@ impl Test {
 
     fn counts_on(&self) -> Result<()> {
         let before = self.count();
-        eventually("the program counts on", || self.count() > before + 1).with_context(|| self.live.autopod(&["logs", "p"]).unwrap_or_default())
+        eventually("the program counts on", || self.count() > before + 1)
+            .with_context(|| self.live.autopod(&["logs", "p"]).unwrap_or_default())
     }
 
     fn image(&self) -> String {
@@ -132,7 +133,10 @@ f = open(directory + 'open-file', 'r+')
 lib = ctypes.CDLL(directory + 'lib.so')";
     let prepare = |directory: &Path| {
         let library = std::fs::read_dir("/lib/x86_64-linux-gnu").unwrap().flatten().map(|e| e.path());
-        let library = library.filter(|p| p.to_string_lossy().contains("/libz.so")).last().unwrap_or("/lib/x86_64-linux-gnu/libm.so.6".into());
+        let library = library
+            .filter(|p| p.to_string_lossy().contains("/libz.so"))
+            .last()
+            .unwrap_or("/lib/x86_64-linux-gnu/libm.so.6".into());
         std::fs::copy(library, directory.join("lib.so")).unwrap();
         std::fs::copy("/usr/bin/python3", directory.join("program")).unwrap();
         std::fs::write(directory.join("open-file"), "what is in the file").unwrap();
@@ -178,7 +182,8 @@ fn what_is_traced_already_is_named_with_its_tracer() {
                 std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| status.contains("TracerPid:\t0"))
             })
         };
-        let strace = Command::new("strace").args(["-qq", "-o", "/dev/null", "-p", &pid.to_string()]).stdout(Stdio::null()).spawn()?;
+        let strace =
+            Command::new("strace").args(["-qq", "-o", "/dev/null", "-p", &pid.to_string()]).stdout(Stdio::null()).spawn()?;
         let strace = Helper(strace);
         eventually("strace attaches", || {
             std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| !status.contains("TracerPid:\t0"))
@@ -188,7 +193,9 @@ fn what_is_traced_already_is_named_with_its_tracer() {
         ends(strace)?;
         // and inside
         test.live.start(&["strace", "-qq", "-f", "-o", "/dev/null", "sleep", "1000"])?;
-        eventually("sleep runs", || test.live.programs().iter().any(|seen| seen.line.contains("sleep") && seen.line.contains("traced")))?;
+        eventually("sleep runs", || {
+            test.live.programs().iter().any(|seen| seen.line.contains("sleep") && seen.line.contains("traced"))
+        })?;
         test.not_checkpointed(&["(sleep)", "is traced by process"])?;
         let line = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         for seen in test.live.programs().iter().filter(|seen| ["strace\n", "sleep\n"].contains(&line(seen.pid).as_str())) {
@@ -241,7 +248,13 @@ fn other_users_and_the_pod_itself_have_no_say() {
     place.identity = Identity::unprivileged().unwrap();
     place.directory = test.live.directory.join("o");
     std::fs::create_dir(&place.directory).unwrap();
-    let done = place.run(Path::new(&test.live.path("b/autopod")), &["checkpoint", "p", "-o", "/tmp/never"], std::time::Duration::from_secs(30)).unwrap();
+    let done = place
+        .run(
+            Path::new(&test.live.path("b/autopod")),
+            &["checkpoint", "p", "-o", "/tmp/never"],
+            std::time::Duration::from_secs(30),
+        )
+        .unwrap();
     assert_eq!(done.status.code(), Some(1));
     assert!(done.stderr.contains("Permission denied") && done.stderr.contains("/h/"), "{}", done.stderr);
     // a directory that is closed to everybody
@@ -249,7 +262,8 @@ fn other_users_and_the_pod_itself_have_no_say() {
     let disk = test.live.path("disk");
     test.live.beside(&["/bin/mount", "-t", "tmpfs", "-o", "ro", "none", &disk]).unwrap();
     let output = format!("{disk}/image");
-    let refused = test.refused(&["checkpoint", "p", "-o", &output], &["cannot write the image", &output, "Read-only file system", "-o"]);
+    let refused =
+        test.refused(&["checkpoint", "p", "-o", &output], &["cannot write the image", &output, "Read-only file system", "-o"]);
     test.live.beside(&["/bin/umount", &disk]).unwrap();
     refused.unwrap();
     test.counts_on().unwrap();

@@ -83,7 +83,11 @@ pub unsafe extern "C-unwind" fn readdir64_r(dir: *mut DIR, entry: *mut dirent64,
         let errno = get();
         set(before);
         if !next.is_null() {
-            core::ptr::copy_nonoverlapping(next.cast::<u8>(), entry.cast(), usize::from((*next).d_reclen).min(size_of::<dirent64>()));
+            core::ptr::copy_nonoverlapping(
+                next.cast::<u8>(),
+                entry.cast(),
+                usize::from((*next).d_reclen).min(size_of::<dirent64>()),
+            );
         }
         found.write(if next.is_null() { next } else { entry });
         if next.is_null() { errno } else { 0 }
@@ -102,11 +106,18 @@ type Compare = unsafe extern "C" fn(*const c_void, *const c_void) -> c_int;
 
 /// scandir(3), which in libc reads without the hooks. As there, the entries are allocated: they are the caller's to free.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn scandir(path: *const c_char, list: *mut Entries, select: Option<Select>, compare: Option<Compare>) -> c_int {
+pub unsafe extern "C-unwind" fn scandir(
+    path: *const c_char,
+    list: *mut Entries,
+    select: Option<Select>,
+    compare: Option<Compare>,
+) -> c_int {
     // SAFETY: the caller's; allocations of our own until they are handed over.
     unsafe {
         if procfs::find(libc::AT_FDCWD, path).is_none() {
-            return next!("scandir", fn(*const c_char, *mut Entries, Option<Select>, Option<Compare>) -> c_int)(path, list, select, compare);
+            return next!("scandir", fn(*const c_char, *mut Entries, Option<Select>, Option<Compare>) -> c_int)(
+                path, list, select, compare,
+            );
         }
         let dir = opendir(path);
         if dir.is_null() {
@@ -145,7 +156,12 @@ pub unsafe extern "C-unwind" fn scandir(path: *const c_char, list: *mut Entries,
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn scandir64(path: *const c_char, list: *mut Entries, select: Option<Select>, compare: Option<Compare>) -> c_int {
+pub unsafe extern "C-unwind" fn scandir64(
+    path: *const c_char,
+    list: *mut Entries,
+    select: Option<Select>,
+    compare: Option<Compare>,
+) -> c_int {
     // SAFETY: the caller's.
     unsafe { scandir(path, list, select, compare) }
 }
@@ -213,7 +229,8 @@ pub unsafe fn raw_getdents64(fd: c_int, buffer: *mut u8, len: usize) -> isize {
             if read <= 0 {
                 return read;
             }
-            let used = listing::rewrite(table, kind, &scratch.bytes()[..read as usize], core::slice::from_raw_parts_mut(buffer, len));
+            let used =
+                listing::rewrite(table, kind, &scratch.bytes()[..read as usize], core::slice::from_raw_parts_mut(buffer, len));
             // Nothing of this part was the pod's: 0 would say that the directory has ended.
             if used > 0 {
                 return used as isize;

@@ -64,7 +64,13 @@ pub unsafe extern "C-unwind" fn execv(path: *const c_char, argv: Vector) -> c_in
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn execveat(directory: c_int, path: *const c_char, argv: Vector, envp: Vector, flags: c_int) -> c_int {
+pub unsafe extern "C-unwind" fn execveat(
+    directory: c_int,
+    path: *const c_char,
+    argv: Vector,
+    envp: Vector,
+    flags: c_int,
+) -> c_int {
     // SAFETY: the caller's.
     result(unsafe { raw_execveat(directory, path, argv, envp, flags) }) as c_int
 }
@@ -201,7 +207,15 @@ const _: () = assert!(size_of::<Attributes>() == size_of::<libc::posix_spawnattr
 type Spawn = unsafe extern "C-unwind" fn(*mut pid_t, *const c_char, *const c_void, *const Attributes, Vector, Vector) -> c_int;
 
 /// posix_spawn(3) makes its child inside of libc, where no hook of ours runs: its names are given before and after.
-unsafe fn spawn(real: Spawn, id: *mut pid_t, path: *const c_char, actions: *const c_void, attributes: *const Attributes, argv: Vector, envp: Vector) -> c_int {
+unsafe fn spawn(
+    real: Spawn,
+    id: *mut pid_t,
+    path: *const c_char,
+    actions: *const c_void,
+    attributes: *const Attributes,
+    argv: Vector,
+    envp: Vector,
+) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         let Some(table) = pod() else {
@@ -251,7 +265,12 @@ unsafe fn refused(table: Option<Table>, path: *const c_char) -> bool {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn posix_spawn(
-    id: *mut pid_t, path: *const c_char, actions: *const c_void, attributes: *const Attributes, argv: Vector, envp: Vector,
+    id: *mut pid_t,
+    path: *const c_char,
+    actions: *const c_void,
+    attributes: *const Attributes,
+    argv: Vector,
+    envp: Vector,
 ) -> c_int {
     let real = next!("posix_spawn", fn(*mut pid_t, *const c_char, *const c_void, *const Attributes, Vector, Vector) -> c_int);
     // SAFETY: the caller's.
@@ -260,7 +279,12 @@ pub unsafe extern "C-unwind" fn posix_spawn(
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn posix_spawnp(
-    id: *mut pid_t, file: *const c_char, actions: *const c_void, attributes: *const Attributes, argv: Vector, envp: Vector,
+    id: *mut pid_t,
+    file: *const c_char,
+    actions: *const c_void,
+    attributes: *const Attributes,
+    argv: Vector,
+    envp: Vector,
 ) -> c_int {
     let real = next!("posix_spawnp", fn(*mut pid_t, *const c_char, *const c_void, *const Attributes, Vector, Vector) -> c_int);
     // SAFETY: the caller's.

@@ -47,12 +47,22 @@ pub unsafe fn raw_fcntl(fd: c_int, command: c_int, argument: usize) -> Option<is
                 let mut owner = Owner { kind: 0, id: 0 };
                 let done = call!(libc::SYS_fcntl, fd, F_GETOWN_EX, &raw mut owner);
                 let id = translate::back(table, owner.id) as isize;
-                Some(if done < 0 { done } else if owner.kind == F_OWNER_GROUP { -id } else { id })
+                Some(if done < 0 {
+                    done
+                } else if owner.kind == F_OWNER_GROUP {
+                    -id
+                } else {
+                    id
+                })
             }
             F_SETOWN_EX => {
                 let table = pod()?;
                 let mut owner = *(argument as *const Owner);
-                let host = if owner.kind == F_OWNER_GROUP { translate::group(table, owner.id) } else { translate::task(table, owner.id) };
+                let host = if owner.kind == F_OWNER_GROUP {
+                    translate::group(table, owner.id)
+                } else {
+                    translate::task(table, owner.id)
+                };
                 Some(match host {
                     Ok(host) => {
                         owner.id = host;

@@ -40,7 +40,11 @@ unsafe fn received(table: Table, message: *mut msghdr) {
 ///
 /// # Safety
 /// `message` is one for sendmsg(2).
-unsafe fn with_host_credentials<R>(table: Table, message: *const msghdr, send: impl FnOnce(Result<*const msghdr, i32>) -> R) -> R {
+unsafe fn with_host_credentials<R>(
+    table: Table,
+    message: *const msghdr,
+    send: impl FnOnce(Result<*const msghdr, i32>) -> R,
+) -> R {
     // SAFETY: the caller's.
     unsafe {
         let mut names = false;
@@ -121,10 +125,18 @@ pub unsafe extern "C-unwind" fn sendmmsg(fd: c_int, messages: *mut mmsghdr, coun
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn recvmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int, timeout: *mut timespec) -> c_int {
+pub unsafe extern "C-unwind" fn recvmmsg(
+    fd: c_int,
+    messages: *mut mmsghdr,
+    count: c_uint,
+    flags: c_int,
+    timeout: *mut timespec,
+) -> c_int {
     // SAFETY: the caller's `count` messages.
     unsafe {
-        let got = next!("recvmmsg", fn(c_int, *mut mmsghdr, c_uint, c_int, *mut timespec) -> c_int)(fd, messages, count, flags, timeout);
+        let got = next!("recvmmsg", fn(c_int, *mut mmsghdr, c_uint, c_int, *mut timespec) -> c_int)(
+            fd, messages, count, flags, timeout,
+        );
         if let Some(table) = pod() {
             for at in 0..got.max(0) as usize {
                 let message = &raw mut (*messages.add(at)).msg_hdr;
@@ -138,10 +150,17 @@ pub unsafe extern "C-unwind" fn recvmmsg(fd: c_int, messages: *mut mmsghdr, coun
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn getsockopt(fd: c_int, level: c_int, option: c_int, value: *mut c_void, len: *mut socklen_t) -> c_int {
+pub unsafe extern "C-unwind" fn getsockopt(
+    fd: c_int,
+    level: c_int,
+    option: c_int,
+    value: *mut c_void,
+    len: *mut socklen_t,
+) -> c_int {
     // SAFETY: the caller's.
     unsafe {
-        let done = next!("getsockopt", fn(c_int, c_int, c_int, *mut c_void, *mut socklen_t) -> c_int)(fd, level, option, value, len);
+        let done =
+            next!("getsockopt", fn(c_int, c_int, c_int, *mut c_void, *mut socklen_t) -> c_int)(fd, level, option, value, len);
         if level != libc::SOL_SOCKET || option != libc::SO_PEERCRED || done != 0 {
             return done;
         }

@@ -7,8 +7,8 @@ use libc::{FILE, c_int, dev_t, gid_t, mode_t, off_t, size_t, ssize_t, timespec, 
 use autopod_namespace::PathText;
 
 use crate::init::pod;
-use crate::procfs::path::{Leads, Translated};
 use crate::procfs;
+use crate::procfs::path::{Leads, Translated};
 use crate::sys::errno::fail;
 use crate::sys::next::next;
 use crate::terminals;
@@ -233,7 +233,12 @@ pub unsafe extern "C-unwind" fn realpath(path: *const c_char, resolved: *mut c_c
 }
 
 /// readlink(2): what a link of /proc says, in the pod's names.
-pub unsafe fn link_of(found: Translated, buffer: *mut c_char, size: size_t, real: impl FnOnce(*const c_char) -> ssize_t) -> ssize_t {
+pub unsafe fn link_of(
+    found: Translated,
+    buffer: *mut c_char,
+    size: size_t,
+    real: impl FnOnce(*const c_char) -> ssize_t,
+) -> ssize_t {
     if let Leads::Own { thread } = found.leads {
         return copy_link(&procfs::own_link(thread), buffer, size);
     }
@@ -283,7 +288,13 @@ pub unsafe extern "C-unwind" fn __readlink_chk(path: *const c_char, buffer: *mut
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn __readlinkat_chk(directory: c_int, path: *const c_char, buffer: *mut c_char, size: size_t, _room: size_t) -> ssize_t {
+pub unsafe extern "C-unwind" fn __readlinkat_chk(
+    directory: c_int,
+    path: *const c_char,
+    buffer: *mut c_char,
+    size: size_t,
+    _room: size_t,
+) -> ssize_t {
     // SAFETY: the caller's.
     unsafe { readlinkat(directory, path, buffer, size) }
 }

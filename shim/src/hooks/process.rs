@@ -191,7 +191,8 @@ with_task! {
 pub unsafe extern "C-unwind" fn sched_getaffinity(id: pid_t, len: size_t, set: *mut cpu_set_t) -> c_int {
     // SAFETY: the caller's set of `len` bytes.
     unsafe {
-        let filled = raw_with_task(libc::SYS_sched_getaffinity, [id as usize, len.min(i32::MAX as usize), set as usize, 0, 0, 0], 0);
+        let filled =
+            raw_with_task(libc::SYS_sched_getaffinity, [id as usize, len.min(i32::MAX as usize), set as usize, 0, 0, 0], 0);
         if filled < 0 {
             return result(filled) as c_int;
         }

@@ -83,8 +83,14 @@ pub unsafe extern "C-unwind" fn system(command: *const c_char) -> c_int {
         libc::posix_spawnattr_setflags(&mut attributes, (libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF) as i16);
         let arguments = [c"sh".as_ptr(), c"-c".as_ptr(), command, core::ptr::null()];
         let mut child = 0;
-        let failed =
-            posix_spawn(&mut child, SHELL.as_ptr(), core::ptr::null(), (&raw const attributes).cast(), arguments.as_ptr(), environ);
+        let failed = posix_spawn(
+            &mut child,
+            SHELL.as_ptr(),
+            core::ptr::null(),
+            (&raw const attributes).cast(),
+            arguments.as_ptr(),
+            environ,
+        );
         // A shell that cannot be executed counts as one that exited with 127 (system(3)).
         let status = if failed == 0 { status_of(child) } else { 127 << 8 };
 
@@ -162,7 +168,11 @@ unsafe fn open_pipe(command: *const c_char, reads: bool, cloexec: bool, id: &Ato
         libc::posix_spawn_file_actions_destroy(&mut actions);
         libc::close(theirs);
         if failed != 0 || stream.is_null() {
-            if stream.is_null() { libc::close(ours) } else { libc::fclose(stream) };
+            if stream.is_null() {
+                libc::close(ours)
+            } else {
+                libc::fclose(stream)
+            };
             fail(if failed != 0 { failed } else { libc::ENOMEM });
             return core::ptr::null_mut();
         }
@@ -241,7 +251,12 @@ pub unsafe extern "C-unwind" fn login_tty(fd: c_int) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn forkpty(controller: *mut c_int, name: *mut c_char, settings: *const libc::termios, size: *const libc::winsize) -> pid_t {
+pub unsafe extern "C-unwind" fn forkpty(
+    controller: *mut c_int,
+    name: *mut c_char,
+    settings: *const libc::termios,
+    size: *const libc::winsize,
+) -> pid_t {
     // SAFETY: the caller's; openpty as forkpty(3) calls it.
     unsafe {
         let (mut ours, mut theirs) = (0, 0);

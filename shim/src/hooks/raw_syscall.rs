@@ -30,24 +30,109 @@ static NAMED: [u8; 512] = {
 };
 
 const NUMBERS: &[c_long] = &[
-    libc::SYS_getpid, libc::SYS_gettid, libc::SYS_getppid, libc::SYS_getpgrp, libc::SYS_getpgid, libc::SYS_getsid,
-    libc::SYS_setpgid, libc::SYS_setsid, libc::SYS_getpriority, libc::SYS_setpriority, libc::SYS_ioprio_get, libc::SYS_ioprio_set,
-    libc::SYS_sched_setscheduler, libc::SYS_sched_getscheduler, libc::SYS_sched_setparam, libc::SYS_sched_getparam,
-    libc::SYS_sched_rr_get_interval, libc::SYS_sched_setaffinity, libc::SYS_sched_getaffinity, libc::SYS_sched_setattr,
-    libc::SYS_sched_getattr, libc::SYS_prlimit64, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev, libc::SYS_pidfd_open,
-    libc::SYS_move_pages, libc::SYS_migrate_pages, libc::SYS_get_robust_list, libc::SYS_perf_event_open, libc::SYS_capget,
-    libc::SYS_capset, libc::SYS_ptrace, libc::SYS_kcmp, libc::SYS_wait4, libc::SYS_waitid, libc::SYS_kill, libc::SYS_tkill,
-    libc::SYS_tgkill, libc::SYS_rt_sigqueueinfo, libc::SYS_rt_tgsigqueueinfo, libc::SYS_rt_sigtimedwait, libc::SYS_signalfd,
-    libc::SYS_signalfd4, libc::SYS_fork, libc::SYS_clone, libc::SYS_clone3, libc::SYS_execve, libc::SYS_execveat,
-    libc::SYS_shmget, libc::SYS_shmctl, libc::SYS_shmat, libc::SYS_semget, libc::SYS_semctl, libc::SYS_semop,
-    libc::SYS_semtimedop, libc::SYS_msgget, libc::SYS_msgctl, libc::SYS_msgsnd, libc::SYS_msgrcv, libc::SYS_mq_open,
-    libc::SYS_mq_unlink, libc::SYS_uname, libc::SYS_sethostname, libc::SYS_setdomainname, libc::SYS_fcntl, libc::SYS_ioctl,
-    libc::SYS_clock_gettime, libc::SYS_clock_getres, libc::SYS_clock_nanosleep, libc::SYS_futex, libc::SYS_open,
-    libc::SYS_openat, libc::SYS_readlink, libc::SYS_readlinkat, libc::SYS_stat, libc::SYS_lstat, libc::SYS_newfstatat,
-    libc::SYS_statx, libc::SYS_access, libc::SYS_faccessat, libc::SYS_faccessat2, libc::SYS_read, libc::SYS_set_tid_address,
-    libc::SYS_pidfd_send_signal, libc::SYS_timerfd_settime, libc::SYS_getdents64, libc::SYS_setuid, libc::SYS_setreuid, libc::SYS_setresuid, libc::SYS_getsockopt, libc::SYS_sendmsg, libc::SYS_recvmsg, libc::SYS_timer_create,
-    libc::SYS_fstat, libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown, libc::SYS_fchmodat, libc::SYS_fchownat, libc::SYS_utimensat,
-    libc::SYS_truncate, libc::SYS_unlink, libc::SYS_unlinkat,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_getppid,
+    libc::SYS_getpgrp,
+    libc::SYS_getpgid,
+    libc::SYS_getsid,
+    libc::SYS_setpgid,
+    libc::SYS_setsid,
+    libc::SYS_getpriority,
+    libc::SYS_setpriority,
+    libc::SYS_ioprio_get,
+    libc::SYS_ioprio_set,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_getscheduler,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_getparam,
+    libc::SYS_sched_rr_get_interval,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_sched_setattr,
+    libc::SYS_sched_getattr,
+    libc::SYS_prlimit64,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_pidfd_open,
+    libc::SYS_move_pages,
+    libc::SYS_migrate_pages,
+    libc::SYS_get_robust_list,
+    libc::SYS_perf_event_open,
+    libc::SYS_capget,
+    libc::SYS_capset,
+    libc::SYS_ptrace,
+    libc::SYS_kcmp,
+    libc::SYS_wait4,
+    libc::SYS_waitid,
+    libc::SYS_kill,
+    libc::SYS_tkill,
+    libc::SYS_tgkill,
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_rt_tgsigqueueinfo,
+    libc::SYS_rt_sigtimedwait,
+    libc::SYS_signalfd,
+    libc::SYS_signalfd4,
+    libc::SYS_fork,
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_shmget,
+    libc::SYS_shmctl,
+    libc::SYS_shmat,
+    libc::SYS_semget,
+    libc::SYS_semctl,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_msgget,
+    libc::SYS_msgctl,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
+    libc::SYS_uname,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_fcntl,
+    libc::SYS_ioctl,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_getres,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_futex,
+    libc::SYS_open,
+    libc::SYS_openat,
+    libc::SYS_readlink,
+    libc::SYS_readlinkat,
+    libc::SYS_stat,
+    libc::SYS_lstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_access,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_read,
+    libc::SYS_set_tid_address,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_timerfd_settime,
+    libc::SYS_getdents64,
+    libc::SYS_setuid,
+    libc::SYS_setreuid,
+    libc::SYS_setresuid,
+    libc::SYS_getsockopt,
+    libc::SYS_sendmsg,
+    libc::SYS_recvmsg,
+    libc::SYS_timer_create,
+    libc::SYS_fstat,
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_lchown,
+    libc::SYS_fchmodat,
+    libc::SYS_fchownat,
+    libc::SYS_utimensat,
+    libc::SYS_truncate,
+    libc::SYS_unlink,
+    libc::SYS_unlinkat,
 ];
 
 /// Variadic in C; the arguments are where a function with seven has them. A number that is not in NAMED, and a clone that
@@ -191,10 +276,22 @@ unsafe fn named(number: c_long, arguments: [usize; 6]) -> isize {
             libc::SYS_ioprio_get | libc::SYS_ioprio_set => io_priority(number, arguments),
             libc::SYS_perf_event_open if b as i32 > 0 => process::raw_with_task(number, arguments, 1),
             libc::SYS_perf_event_open => kernel(number, arguments),
-            libc::SYS_sched_setscheduler | libc::SYS_sched_getscheduler | libc::SYS_sched_setparam | libc::SYS_sched_getparam
-            | libc::SYS_sched_rr_get_interval | libc::SYS_sched_setaffinity | libc::SYS_sched_getaffinity | libc::SYS_sched_setattr
-            | libc::SYS_sched_getattr | libc::SYS_prlimit64 | libc::SYS_process_vm_readv | libc::SYS_process_vm_writev
-            | libc::SYS_pidfd_open | libc::SYS_move_pages | libc::SYS_migrate_pages | libc::SYS_get_robust_list
+            libc::SYS_sched_setscheduler
+            | libc::SYS_sched_getscheduler
+            | libc::SYS_sched_setparam
+            | libc::SYS_sched_getparam
+            | libc::SYS_sched_rr_get_interval
+            | libc::SYS_sched_setaffinity
+            | libc::SYS_sched_getaffinity
+            | libc::SYS_sched_setattr
+            | libc::SYS_sched_getattr
+            | libc::SYS_prlimit64
+            | libc::SYS_process_vm_readv
+            | libc::SYS_process_vm_writev
+            | libc::SYS_pidfd_open
+            | libc::SYS_move_pages
+            | libc::SYS_migrate_pages
+            | libc::SYS_get_robust_list
             | libc::SYS_tkill => process::raw_with_task(number, arguments, 0),
             libc::SYS_capget | libc::SYS_capset => process::raw_capabilities(number, a as *mut _, b as *mut _),
             libc::SYS_ptrace => process::raw_ptrace(a, b as i32, c, d),
@@ -204,7 +301,9 @@ unsafe fn named(number: c_long, arguments: [usize; 6]) -> isize {
             libc::SYS_kill => signal::raw_kill(a as i32, b as i32),
             libc::SYS_tgkill | libc::SYS_rt_tgsigqueueinfo => signal::raw_with_thread(number, arguments),
             libc::SYS_rt_sigqueueinfo => signal::raw_sigqueueinfo(a as i32, b as i32, c as *const _),
-            libc::SYS_pidfd_send_signal => signal::with_host_info(c as *const _, |info| kernel(number, [a, b, info as usize, d, 0, 0])),
+            libc::SYS_pidfd_send_signal => {
+                signal::with_host_info(c as *const _, |info| kernel(number, [a, b, info as usize, d, 0, 0]))
+            }
             libc::SYS_rt_sigtimedwait => {
                 let signal = kernel(number, arguments);
                 if let Some(table) = pod().filter(|_| signal > 0 && b != 0) {
@@ -376,17 +475,35 @@ unsafe fn futex(mut arguments: [usize; 6]) -> isize {
 /// Calls with a path: which argument it is, and whether a directory's descriptor is before it.
 unsafe fn with_path(number: c_long, mut arguments: [usize; 6]) -> isize {
     let at = match number {
-        libc::SYS_open | libc::SYS_readlink | libc::SYS_stat | libc::SYS_lstat | libc::SYS_access | libc::SYS_chmod | libc::SYS_chown
-        | libc::SYS_lchown | libc::SYS_truncate | libc::SYS_unlink => 0,
-        libc::SYS_openat | libc::SYS_readlinkat | libc::SYS_newfstatat | libc::SYS_statx | libc::SYS_faccessat | libc::SYS_faccessat2
-        | libc::SYS_fchmodat | libc::SYS_fchownat | libc::SYS_utimensat | libc::SYS_unlinkat => 1,
+        libc::SYS_open
+        | libc::SYS_readlink
+        | libc::SYS_stat
+        | libc::SYS_lstat
+        | libc::SYS_access
+        | libc::SYS_chmod
+        | libc::SYS_chown
+        | libc::SYS_lchown
+        | libc::SYS_truncate
+        | libc::SYS_unlink => 0,
+        libc::SYS_openat
+        | libc::SYS_readlinkat
+        | libc::SYS_newfstatat
+        | libc::SYS_statx
+        | libc::SYS_faccessat
+        | libc::SYS_faccessat2
+        | libc::SYS_fchmodat
+        | libc::SYS_fchownat
+        | libc::SYS_utimensat
+        | libc::SYS_unlinkat => 1,
         // SAFETY: the caller's.
         _ => return unsafe { other(number, arguments) },
     };
     // SAFETY: the caller's.
     unsafe {
         let directory = if at == 0 { libc::AT_FDCWD } else { arguments[0] as i32 };
-        let Some(found) = procfs::find(directory, arguments[at] as *const _) else { return after_stat(number, arguments, kernel(number, arguments)) };
+        let Some(found) = procfs::find(directory, arguments[at] as *const _) else {
+            return after_stat(number, arguments, kernel(number, arguments));
+        };
         arguments[at] = found.path.as_c_str().as_ptr() as usize;
         match number {
             libc::SYS_open | libc::SYS_openat => {

@@ -187,7 +187,8 @@ pub unsafe fn translate_info(table: Table, info: *mut siginfo_t) {
 
 /// Whether a signal's siginfo holds an id (sigaction(2)): those that a process sent, and SIGCHLD from the kernel.
 pub fn names_sender(signal: c_int, code: c_int) -> bool {
-    matches!(code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL | libc::SI_MESGQ) || signal == libc::SIGCHLD && code > 0 && code < 0x80
+    matches!(code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL | libc::SI_MESGQ)
+        || signal == libc::SIGCHLD && code > 0 && code < 0x80
 }
 
 /// The kernel's SIGCHLD may come before anybody named the child.
@@ -285,7 +286,9 @@ pub unsafe extern "C-unwind" fn sigwaitinfo(set: *const sigset_t, info: *mut sig
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn sigtimedwait(set: *const sigset_t, info: *mut siginfo_t, timeout: *const timespec) -> c_int {
     // SAFETY: the caller's.
-    unsafe { told(next!("sigtimedwait", fn(*const sigset_t, *mut siginfo_t, *const timespec) -> c_int)(set, info, timeout), info) }
+    unsafe {
+        told(next!("sigtimedwait", fn(*const sigset_t, *mut siginfo_t, *const timespec) -> c_int)(set, info, timeout), info)
+    }
 }
 
 unsafe fn told(signal: c_int, info: *mut siginfo_t) -> c_int {

@@ -245,7 +245,12 @@ extern "C-unwind" fn begin(beginning: *mut c_void) -> c_int {
 /// clone(2) as libc has it, with a function. (It is variadic; on x86-64 a fixed arity reads the same places.)
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn clone(
-    start: Option<Start>, stack: *mut c_void, flags: c_int, argument: *mut c_void, parent_tid: *mut pid_t, area: *mut c_void,
+    start: Option<Start>,
+    stack: *mut c_void,
+    flags: c_int,
+    argument: *mut c_void,
+    parent_tid: *mut pid_t,
+    area: *mut c_void,
     child_tid: *mut pid_t,
 ) -> c_int {
     let real = next!("clone", fn(Option<Start>, *mut c_void, c_int, *mut c_void, *mut pid_t, *mut c_void, *mut pid_t) -> c_int);

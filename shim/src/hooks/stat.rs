@@ -77,7 +77,13 @@ by_path_at! {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn statx(directory: c_int, path: *const c_char, flags: c_int, mask: c_uint, buffer: *mut libc::statx) -> c_int {
+pub unsafe extern "C-unwind" fn statx(
+    directory: c_int,
+    path: *const c_char,
+    flags: c_int,
+    mask: c_uint,
+    buffer: *mut libc::statx,
+) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         let found = procfs::find(directory, path);
@@ -134,7 +140,13 @@ pub unsafe extern "C-unwind" fn __fxstat64(version: c_int, fd: c_int, buffer: *m
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn __fxstatat(version: c_int, directory: c_int, path: *const c_char, buffer: *mut Stat, flags: c_int) -> c_int {
+pub unsafe extern "C-unwind" fn __fxstatat(
+    version: c_int,
+    directory: c_int,
+    path: *const c_char,
+    buffer: *mut Stat,
+    flags: c_int,
+) -> c_int {
     // SAFETY: the caller's.
     unsafe {
         let found = procfs::find(directory, path);
@@ -148,7 +160,13 @@ pub unsafe extern "C-unwind" fn __fxstatat(version: c_int, directory: c_int, pat
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn __fxstatat64(version: c_int, directory: c_int, path: *const c_char, buffer: *mut Stat, flags: c_int) -> c_int {
+pub unsafe extern "C-unwind" fn __fxstatat64(
+    version: c_int,
+    directory: c_int,
+    path: *const c_char,
+    buffer: *mut Stat,
+    flags: c_int,
+) -> c_int {
     // SAFETY: the caller's; the structures are the same on 64 bit.
     unsafe { __fxstatat(version, directory, path, buffer, flags) }
 }

@@ -81,7 +81,14 @@ enum Command {
 
 /// # Safety
 /// As for the system call; `names` finds the ids and key in what a stat command filled in.
-unsafe fn raw_ctl(kind: IpcKind, number: c_long, command: Command, arguments: [usize; 6], remove: bool, names: impl Fn(Table)) -> isize {
+unsafe fn raw_ctl(
+    kind: IpcKind,
+    number: c_long,
+    command: Command,
+    arguments: [usize; 6],
+    remove: bool,
+    names: impl Fn(Table),
+) -> isize {
     // SAFETY: the caller's.
     unsafe {
         let (Some(table), id) = (pod(), arguments[0] as i32) else { return syscall(number, arguments) };
@@ -128,7 +135,16 @@ pub unsafe fn raw_shmctl(id: c_int, command: c_int, data: *mut shmid_ds) -> isiz
         (*data).shm_lpid = translate::back(table, (*data).shm_lpid);
     };
     // SAFETY: the caller's.
-    unsafe { raw_ctl(IpcKind::Shm, libc::SYS_shmctl, kind, [id as usize, command as usize, data as usize, 0, 0, 0], command == libc::IPC_RMID, names) }
+    unsafe {
+        raw_ctl(
+            IpcKind::Shm,
+            libc::SYS_shmctl,
+            kind,
+            [id as usize, command as usize, data as usize, 0, 0, 0],
+            command == libc::IPC_RMID,
+            names,
+        )
+    }
 }
 
 /// # Safety
@@ -168,7 +184,16 @@ pub unsafe fn raw_msgctl(id: c_int, command: c_int, data: *mut msqid_ds) -> isiz
         (*data).msg_lrpid = translate::back(table, (*data).msg_lrpid);
     };
     // SAFETY: the caller's.
-    unsafe { raw_ctl(IpcKind::Msg, libc::SYS_msgctl, kind, [id as usize, command as usize, data as usize, 0, 0, 0], command == libc::IPC_RMID, names) }
+    unsafe {
+        raw_ctl(
+            IpcKind::Msg,
+            libc::SYS_msgctl,
+            kind,
+            [id as usize, command as usize, data as usize, 0, 0, 0],
+            command == libc::IPC_RMID,
+            names,
+        )
+    }
 }
 
 /// shmat(2), semop(2), semtimedop(2), msgsnd(2), msgrcv(2).
@@ -239,11 +264,14 @@ pub unsafe extern "C-unwind" fn semtimedop(id: c_int, operations: *mut c_void, c
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn msgsnd(id: c_int, message: *const c_void, size: size_t, flags: c_int) -> c_int {
     // SAFETY: the caller's.
-    result(unsafe { cancellable(|| raw_on(libc::SYS_msgsnd, [id as usize, message as usize, size, flags as usize, 0, 0])) }) as c_int
+    result(unsafe { cancellable(|| raw_on(libc::SYS_msgsnd, [id as usize, message as usize, size, flags as usize, 0, 0])) })
+        as c_int
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn msgrcv(id: c_int, message: *mut c_void, size: size_t, kind: c_long, flags: c_int) -> ssize_t {
     // SAFETY: the caller's.
-    result(unsafe { cancellable(|| raw_on(libc::SYS_msgrcv, [id as usize, message as usize, size, kind as usize, flags as usize, 0])) })
+    result(unsafe {
+        cancellable(|| raw_on(libc::SYS_msgrcv, [id as usize, message as usize, size, kind as usize, flags as usize, 0]))
+    })
 }

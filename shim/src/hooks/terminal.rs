@@ -45,7 +45,9 @@ pub unsafe fn raw_ioctl(fd: c_int, request: c_ulong, argument: usize) -> Option<
             let id = unsafe { *given };
             let host = if request == libc::TIOCSPGRP { translate::group(table, id) } else { owner(table, id) };
             // SAFETY: the kernel reads one id.
-            Some(host.map_or_else(|errno| -errno as isize, |host| unsafe { call!(libc::SYS_ioctl, fd, request, &raw const host) }))
+            Some(
+                host.map_or_else(|errno| -errno as isize, |host| unsafe { call!(libc::SYS_ioctl, fd, request, &raw const host) }),
+            )
         }
         TIOCGPTN | TIOCGDEV => {
             let table = pod()?;
@@ -54,7 +56,8 @@ pub unsafe fn raw_ioctl(fd: c_int, request: c_ulong, argument: usize) -> Option<
             unsafe {
                 let done = call!(libc::SYS_ioctl, fd, request, &raw mut host);
                 if done == 0 {
-                    *given.cast() = if request == TIOCGPTN { terminals::number(table, host) } else { terminals::short_device(table, host) };
+                    *given.cast() =
+                        if request == TIOCGPTN { terminals::number(table, host) } else { terminals::short_device(table, host) };
                 }
                 Some(done)
             }
@@ -65,7 +68,11 @@ pub unsafe fn raw_ioctl(fd: c_int, request: c_ulong, argument: usize) -> Option<
 
 /// A task, or a group as a negative number (F_SETOWN, fcntl(2)).
 pub fn owner(table: autopod_namespace::Table, id: i32) -> Result<i32, i32> {
-    if id >= 0 { translate::task(table, id) } else { translate::group(table, id.checked_neg().ok_or(libc::ESRCH)?).map(|host| -host) }
+    if id >= 0 {
+        translate::task(table, id)
+    } else {
+        translate::group(table, id.checked_neg().ok_or(libc::ESRCH)?).map(|host| -host)
+    }
 }
 
 /// (Variadic; on x86-64 a fixed arity reads the same places.)

@@ -135,7 +135,11 @@ pub unsafe extern "C-unwind" fn getpt() -> c_int {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn openpty(
-    master: *mut c_int, slave: *mut c_int, name: *mut c_char, settings: *const c_void, size: *const c_void,
+    master: *mut c_int,
+    slave: *mut c_int,
+    name: *mut c_char,
+    settings: *const c_void,
+    size: *const c_void,
 ) -> c_int {
     let real = next!("openpty", fn(*mut c_int, *mut c_int, *mut c_char, *const c_void, *const c_void) -> c_int);
     // SAFETY: the caller's; a buffer for a name is long enough for one (openpty(3)).

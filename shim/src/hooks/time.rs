@@ -2,7 +2,10 @@
 
 use core::ffi::c_void;
 
-use libc::{c_int, clockid_t, itimerspec, pid_t, pthread_cond_t, pthread_mutex_t, pthread_rwlock_t, pthread_t, sem_t, sigevent, timer_t, timespec};
+use libc::{
+    c_int, clockid_t, itimerspec, pid_t, pthread_cond_t, pthread_mutex_t, pthread_rwlock_t, pthread_t, sem_t, sigevent, timer_t,
+    timespec,
+};
 
 use autopod_namespace::{Clock, PathText, Table};
 
@@ -81,7 +84,12 @@ pub unsafe extern "C-unwind" fn clock_getres(clock: clockid_t, time: *mut timesp
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn clock_nanosleep(clock: clockid_t, flags: c_int, time: *const timespec, rest: *mut timespec) -> c_int {
+pub unsafe extern "C-unwind" fn clock_nanosleep(
+    clock: clockid_t,
+    flags: c_int,
+    time: *const timespec,
+    rest: *mut timespec,
+) -> c_int {
     let real = next!("clock_nanosleep", fn(clockid_t, c_int, *const timespec, *mut timespec) -> c_int);
     let absolute = flags & libc::TIMER_ABSTIME != 0;
     // SAFETY: the caller's.
@@ -168,7 +176,12 @@ fn continues(table: Table) -> bool {
 }
 
 /// An itimerspec whose first expiry is absolute; `clock` is looked for only when the pod's clocks differ from the host's.
-unsafe fn settime<R>(absolute: bool, new: *const itimerspec, clock: impl FnOnce() -> Option<clockid_t>, set: impl FnOnce(*const itimerspec) -> R) -> R {
+unsafe fn settime<R>(
+    absolute: bool,
+    new: *const itimerspec,
+    clock: impl FnOnce() -> Option<clockid_t>,
+    set: impl FnOnce(*const itimerspec) -> R,
+) -> R {
     if let Some(table) = pod().filter(|table| absolute && !new.is_null() && continues(*table)) {
         // SAFETY: the caller's.
         let mut host = unsafe { *new };
@@ -192,7 +205,12 @@ pub unsafe extern "C-unwind" fn timerfd_settime(fd: c_int, flags: c_int, new: *c
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn timer_settime(timer: timer_t, flags: c_int, new: *const itimerspec, old: *mut itimerspec) -> c_int {
+pub unsafe extern "C-unwind" fn timer_settime(
+    timer: timer_t,
+    flags: c_int,
+    new: *const itimerspec,
+    old: *mut itimerspec,
+) -> c_int {
     let clock = || {
         // A timer with SIGEV_THREAD is libc's structure, its address halved, with the kernel's id first.
         let raw = timer.addr() as isize;

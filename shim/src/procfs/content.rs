@@ -293,11 +293,27 @@ mod tests {
                 "7000 (a (b) c\nd) S 8 7000 4711 34816 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 5000 9\n",
                 "7 (a (b) c\nd) S 123456 7 0 34818 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 15000 9\n",
             ),
-            (Content::Status, "Name:\tx\nPid:\t7000\nPPid:\t1\nNSpid:\t8\nVmPeak:\t    7000 kB\n", "Name:\tx\nPid:\t7\nPPid:\t0\nNSpid:\t123456\nVmPeak:\t    7000 kB\n"),
-            (Content::FdInfo, "pos:\t7000\nlock:\t1: POSIX  ADVISORY  WRITE 7000 00:1b:8 0 EOF\nPid:\t8\n", "pos:\t7000\nlock:\t1: POSIX  ADVISORY  WRITE 7 00:1b:8 0 EOF\nPid:\t123456\n"),
-            (Content::Locks, "1: POSIX  ADVISORY  WRITE 7000 00:1b:8 0 EOF\n2: FLOCK  ADVISORY  WRITE 12 00:1b:8 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 8 00:1b:8 0 EOF\n", "1: POSIX  ADVISORY  WRITE 7 00:1b:8 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 123456 00:1b:8 0 EOF\n"),
+            (
+                Content::Status,
+                "Name:\tx\nPid:\t7000\nPPid:\t1\nNSpid:\t8\nVmPeak:\t    7000 kB\n",
+                "Name:\tx\nPid:\t7\nPPid:\t0\nNSpid:\t123456\nVmPeak:\t    7000 kB\n",
+            ),
+            (
+                Content::FdInfo,
+                "pos:\t7000\nlock:\t1: POSIX  ADVISORY  WRITE 7000 00:1b:8 0 EOF\nPid:\t8\n",
+                "pos:\t7000\nlock:\t1: POSIX  ADVISORY  WRITE 7 00:1b:8 0 EOF\nPid:\t123456\n",
+            ),
+            (
+                Content::Locks,
+                "1: POSIX  ADVISORY  WRITE 7000 00:1b:8 0 EOF\n2: FLOCK  ADVISORY  WRITE 12 00:1b:8 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 8 00:1b:8 0 EOF\n",
+                "1: POSIX  ADVISORY  WRITE 7 00:1b:8 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 123456 00:1b:8 0 EOF\n",
+            ),
             (Content::Sched, "x (y (7000, #threads: 1)\nse.exec : 7000\n", "x (y (7, #threads: 1)\nse.exec : 7000\n"),
-            (Content::Timers, "ID: 0\nsignal: 14/0\nnotify: signal/pid.7000\nClockID: 1\n", "ID: 0\nsignal: 14/0\nnotify: signal/pid.7\nClockID: 1\n"),
+            (
+                Content::Timers,
+                "ID: 0\nsignal: 14/0\nnotify: signal/pid.7000\nClockID: 1\n",
+                "ID: 0\nsignal: 14/0\nnotify: signal/pid.7\nClockID: 1\n",
+            ),
             (Content::Uptime, "12.34 5.00\n", "112.34 5.00\n"),
             (Content::LoadAverage, "0.10 0.20 0.30 2/345 7000\n", "0.10 0.20 0.30 2/345 499\n"),
             (Content::Hostname, "host\n", "pod-host\n"),
@@ -306,7 +322,12 @@ mod tests {
             assert_eq!(translated(table, kind, host), pod);
         }
         let key = table.host_key(42);
-        let line = format!("       key      shmid perms  size  cpid  lpid\n{key:>11}      32773   600    64  7000     9\n  1  9 600 64 1 1\n");
-        assert_eq!(translated(table, Content::SysvShm, &line), "       key      shmid perms  size  cpid  lpid\n        42          5   600    64     7     0\n");
+        let line = format!(
+            "       key      shmid perms  size  cpid  lpid\n{key:>11}      32773   600    64  7000     9\n  1  9 600 64 1 1\n"
+        );
+        assert_eq!(
+            translated(table, Content::SysvShm, &line),
+            "       key      shmid perms  size  cpid  lpid\n        42          5   600    64     7     0\n"
+        );
     }
 }

@@ -29,8 +29,7 @@ pub(super) enum End {
 }
 
 /// What is sent on to the program. SIGWINCH is told to its terminal instead; SIGTSTP stops only this command.
-const FORWARDED: [i32; 6] =
-    [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
+const FORWARDED: [i32; 6] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
 
 /// Signals as they come, readable through one descriptor.
 struct Signals {
@@ -155,13 +154,7 @@ impl Relay {
 }
 
 /// Starts the program and stays with it until its end.
-pub(super) fn run(
-    context: &Context,
-    mut client: Client,
-    pod: &str,
-    mut spawn: Spawn,
-    terminal: bool,
-) -> anyhow::Result<End> {
+pub(super) fn run(context: &Context, mut client: Client, pod: &str, mut spawn: Spawn, terminal: bool) -> anyhow::Result<End> {
     let signals = Signals::catch().context("cannot catch signals")?;
     spawn.attached = true;
     spawn.terminal = terminal;
@@ -218,10 +211,8 @@ fn stay(
     client.post(&wait)?;
     let stdin = std::io::stdin();
     loop {
-        let mut polled = vec![
-            PollFd::new(client.as_fd(), PollFlags::POLLIN),
-            PollFd::new(signals.wake.as_fd(), PollFlags::POLLIN),
-        ];
+        let mut polled =
+            vec![PollFd::new(client.as_fd(), PollFlags::POLLIN), PollFd::new(signals.wake.as_fd(), PollFlags::POLLIN)];
         if let Some(relay) = &*relay {
             let want = |yes: bool, flag: PollFlags| if yes { flag } else { PollFlags::empty() };
             let master = want(relay.output_open, PollFlags::POLLIN) | want(!relay.pending.is_empty(), PollFlags::POLLOUT);

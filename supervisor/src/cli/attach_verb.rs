@@ -23,8 +23,12 @@ pub(super) fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
     let name = &args.name;
     let mut client = Client::open(&context.roots, name)?;
     let Answer::Status(status) = client.ask(&Request::Status)? else { bail!("the supervisor of pod \"{name}\" gave no status") };
-    let Some(init) = status.init_pid else { bail!("pod \"{name}\" does not run; `autopod restart` brings it back from an image") };
-    let Answer::Processes(members) = client.ask(&Request::Ps)? else { bail!("the supervisor of pod \"{name}\" named no processes") };
+    let Some(init) = status.init_pid else {
+        bail!("pod \"{name}\" does not run; `autopod restart` brings it back from an image")
+    };
+    let Answer::Processes(members) = client.ask(&Request::Ps)? else {
+        bail!("the supervisor of pod \"{name}\" named no processes")
+    };
     let masters = Proc::open().and_then(|proc| terminal::kept_by(&proc, init));
     let masters = masters.with_context(|| format!("cannot look for the terminals of pod \"{name}\""))?;
     let mut found: Vec<(i32, OwnedFd)> = Vec::new();

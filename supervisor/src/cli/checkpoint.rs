@@ -1,8 +1,8 @@
 use super::progress::Bar;
 use super::{Context, table};
+use crate::image::Compression;
 use crate::pod::client::Client;
 use crate::pod::control::{Answer, Request};
-use crate::image::Compression;
 use crate::pod::engine::{Report, Tcp};
 use crate::pod::{Error, registry};
 use anyhow::{Context as _, bail};

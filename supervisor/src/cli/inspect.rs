@@ -74,7 +74,8 @@ fn processes(summary: &Summary) {
     waiting.reverse();
     while let Some((index, depth)) = waiting.pop() {
         let process = &summary.processes[index];
-        let children = summary.processes.iter().enumerate().rev().filter(|(_, p)| p.parent == process.pid && p.pid != process.pid);
+        let children =
+            summary.processes.iter().enumerate().rev().filter(|(_, p)| p.parent == process.pid && p.pid != process.pid);
         // a circle has no root, and nothing below a root comes twice: every process has one parent
         waiting.extend(children.map(|(child, _)| (child, depth + 1)));
         let threads: Vec<String> = process.threads.iter().skip(1).map(|t| format!("{} {}", t.tid, printable(&t.name))).collect();

@@ -70,24 +70,23 @@ fn show(json: bool) -> anyhow::Result<()> {
 
 fn export(context: &Context, path: &Path) -> anyhow::Result<()> {
     let key = Key::load()?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|e| match e.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                anyhow::anyhow!("cannot export the key to {}: there is such a file already; choose another name", path.display())
-            }
-            _ => anyhow::anyhow!("cannot export the key to {}: {e}; choose another place", path.display()),
-        })?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            anyhow::anyhow!("cannot export the key to {}: there is such a file already; choose another name", path.display())
+        }
+        _ => anyhow::anyhow!("cannot export the key to {}: {e}; choose another place", path.display()),
+    })?;
     let written = writeln!(file, "{}", key.export().as_str()).and_then(|()| file.sync_all());
     if let Err(e) = written {
         // half a key is of no use to anybody
         let _ = std::fs::remove_file(path);
         bail!("cannot export the key to {}: {e}; choose another place", path.display());
     }
-    context.note(&format!("the key {} is in {}; whoever reads it can make images in your name", key.fingerprint(), path.display()));
+    context.note(&format!(
+        "the key {} is in {}; whoever reads it can make images in your name",
+        key.fingerprint(),
+        path.display()
+    ));
     Ok(())
 }
 

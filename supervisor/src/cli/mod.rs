@@ -66,7 +66,9 @@ enum Verb {
     Generate(generate::Args),
     /// Becomes a pod's supervisor; started by the other verbs
     #[command(hide = true)]
-    Supervise { name: String },
+    Supervise {
+        name: String,
+    },
     /// Does one checkpoint or restart; started by supervisors
     #[command(hide = true)]
     Engine {

@@ -27,21 +27,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &Context, args: Args) -> anyhow::Result<()> {
-    let request = Request::Restart {
-        image: absolute(args.image)?,
-        names: args.names,
-        key: args.key.map(absolute).transpose()?,
-    };
+    let request = Request::Restart { image: absolute(args.image)?, names: args.names, key: args.key.map(absolute).transpose()? };
     let report = ask(context, &mut Client::open_unknown(&context.roots, &args.name)?, &request)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(());
     }
-    context.note(&format!(
-        "pod \"{}\": {} processes back in {:.0} ms",
-        args.name,
-        report.virtual_pids.len(),
-        report.total_ms
-    ));
+    context.note(&format!("pod \"{}\": {} processes back in {:.0} ms", args.name, report.virtual_pids.len(), report.total_ms));
     Ok(())
 }

@@ -24,23 +24,31 @@ pub enum Error {
             arch_name(*.found), arch_name(*.here))]
     OtherArch { path: PathBuf, found: u32, here: u32 },
 
-    #[error("the image {path} was sealed with the key {image_key}, and the key here is {our_key}; \
-             bring the other key with `autopod key export` there and `autopod key import` here")]
+    #[error(
+        "the image {path} was sealed with the key {image_key}, and the key here is {our_key}; \
+             bring the other key with `autopod key export` there and `autopod key import` here"
+    )]
     WrongKey { path: PathBuf, image_key: String, our_key: String },
 
     #[error("the image {path} is damaged or was tampered with: {what}; use another copy of it")]
     Damaged { path: PathBuf, what: String },
 
-    #[error("the image {path} holds a section \"{name}\" which this AutoPod does not know; use the version that made it, or a newer one")]
+    #[error(
+        "the image {path} holds a section \"{name}\" which this AutoPod does not know; use the version that made it, or a newer one"
+    )]
     UnknownSection { path: PathBuf, name: String },
 
-    #[error("the section \"{name}\" of the image does not decode: {reason}; it was made by another version of AutoPod, use that one")]
+    #[error(
+        "the section \"{name}\" of the image does not decode: {reason}; it was made by another version of AutoPod, use that one"
+    )]
     Section { name: String, reason: String },
 
     #[error("the records of section \"{name}\" cannot be encoded: {reason}")]
     Encode { name: String, reason: String },
 
-    #[error("an image record points to bytes {start}..{end}, and the image holds only {held}; it was made by another version of AutoPod")]
+    #[error(
+        "an image record points to bytes {start}..{end}, and the image holds only {held}; it was made by another version of AutoPod"
+    )]
     OutOfRange { start: u64, end: u64, held: u64 },
 
     #[error("cannot write the image {path}: the disk is full; free some space or choose another place with -o")]

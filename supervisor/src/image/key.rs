@@ -19,14 +19,18 @@ const TEXT_LEN: usize = PREFIX.len() + 64;
 pub enum KeyError {
     #[error("there is no key at {path}; bring the one that sealed the image with `autopod key import`, or make an image first")]
     Missing { path: PathBuf },
-    #[error("the key file {path} can be read by others (mode {mode:04o}); run `chmod 600 {path}`, and make a new key if it may have leaked")]
+    #[error(
+        "the key file {path} can be read by others (mode {mode:04o}); run `chmod 600 {path}`, and make a new key if it may have leaked"
+    )]
     Exposed { path: PathBuf, mode: u32 },
     #[error("the key file {path} belongs to user {owner}, not to you; give it to the right user with chown, or remove it")]
     Foreign { path: PathBuf, owner: u32 },
     #[error("{from} does not hold a key; expected the one line that `autopod key export` prints")]
     Malformed { from: String },
-    #[error("there is another key ({fingerprint}) at {path} already; images sealed with it could no longer be read. \
-             Export it first, then import with --force")]
+    #[error(
+        "there is another key ({fingerprint}) at {path} already; images sealed with it could no longer be read. \
+             Export it first, then import with --force"
+    )]
     Exists { path: PathBuf, fingerprint: String },
     #[error("cannot {what} the key file {path}: {source}; check the permissions of its directory, or set AUTOPOD_HOME")]
     Io { what: &'static str, path: PathBuf, source: io::Error },
@@ -176,7 +180,11 @@ impl Key {
             file.write_all(b"\n")?;
             file.sync_all()?;
             // A link never replaces, a rename always does.
-            if force { fs::rename(&temp, path)? } else { fs::hard_link(&temp, path)? }
+            if force {
+                fs::rename(&temp, path)?
+            } else {
+                fs::hard_link(&temp, path)?
+            }
             File::open(dir)?.sync_all()
         })();
         let _ = fs::remove_file(&temp);
@@ -259,7 +267,13 @@ mod tests {
 
     #[test]
     fn rubbish_is_no_key() {
-        for text in ["", "autopod-key-1 ", "autopod-key-1 00", &format!("{PREFIX}{}", "g".repeat(64)), &format!("{PREFIX}{}", "é".repeat(32))] {
+        for text in [
+            "",
+            "autopod-key-1 ",
+            "autopod-key-1 00",
+            &format!("{PREFIX}{}", "g".repeat(64)),
+            &format!("{PREFIX}{}", "é".repeat(32)),
+        ] {
             assert!(matches!(Key::parse(text, "x"), Err(KeyError::Malformed { .. })), "{text}");
         }
     }

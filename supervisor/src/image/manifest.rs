@@ -77,8 +77,7 @@ impl ManifestBuilder {
     /// # Errors
     /// When the records cannot be encoded: a map with keys that are no plain values, for example.
     pub fn section<T: Serialize + ?Sized>(&mut self, name: &str, records: &T) -> Result<()> {
-        let bytes = rmp_serde::to_vec_named(records)
-            .map_err(|e| Error::Encode { name: name.into(), reason: e.to_string() })?;
+        let bytes = rmp_serde::to_vec_named(records).map_err(|e| Error::Encode { name: name.into(), reason: e.to_string() })?;
         self.sections.insert(name.into(), ByteBuf::from(bytes));
         Ok(())
     }
@@ -111,9 +110,7 @@ impl Manifest {
     /// When the records have another shape than `T`.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         let Some(bytes) = self.sections.get(name) else { return Ok(None) };
-        rmp_serde::from_slice(bytes)
-            .map(Some)
-            .map_err(|e| Error::Section { name: name.into(), reason: e.to_string() })
+        rmp_serde::from_slice(bytes).map(Some).map_err(|e| Error::Section { name: name.into(), reason: e.to_string() })
     }
 
     pub fn section_names(&self) -> impl Iterator<Item = &str> {

@@ -91,7 +91,8 @@ impl ImageReader {
         seal(key, &head, manifest)
             .verify_slice(stored_seal)
             .map_err(|_| damaged("its seal does not fit its header and manifest".into()))?;
-        let (manifest, chunks) = Manifest::decode(manifest).map_err(|e| damaged(format!("its manifest does not decode ({e})")))?;
+        let (manifest, chunks) =
+            Manifest::decode(manifest).map_err(|e| damaged(format!("its manifest does not decode ({e})")))?;
         check_table(&chunks, &header).map_err(|what| damaged(what.into()))?;
         let direct = File::options().read(true).custom_flags(libc::O_DIRECT).open(path).ok();
         // The path could name another file by now.

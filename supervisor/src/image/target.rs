@@ -67,7 +67,8 @@ impl Target {
         let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
         loop {
             let partial = partial_name(&self.name)?;
-            let file = openat(&self.dir, partial.as_os_str(), flags | OFlag::O_CREAT | OFlag::O_EXCL, Mode::from_bits_truncate(0o600))?;
+            let file =
+                openat(&self.dir, partial.as_os_str(), flags | OFlag::O_CREAT | OFlag::O_EXCL, Mode::from_bits_truncate(0o600))?;
             let file = File::from(file);
             let lock = Flock::lock(file.try_clone()?, FlockArg::LockExclusiveNonblock);
             // somebody who sweeps may have come before the lock

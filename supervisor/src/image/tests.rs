@@ -94,7 +94,9 @@ const ALL: [Compression; 3] = [Compression::None, Compression::Lz4, Compression:
 #[test]
 fn round_trips() {
     for compression in ALL {
-        for lens in [&[][..], &[0], &[1], &[4095, 4096, 4097, 3], &[CHUNK, CHUNK + 1, 5], &[BUFFER - 8192, 1, 8192, 4096], &[BUFFER; 7]] {
+        for lens in
+            [&[][..], &[0], &[1], &[4095, 4096, 4097, 3], &[CHUNK, CHUNK + 1, 5], &[BUFFER - 8192, 1, 8192, 4096], &[BUFFER; 7]]
+        {
             let dir = tempfile::tempdir().unwrap();
             round_trip(&dir.path().join("image"), compression, lens);
         }
@@ -222,7 +224,8 @@ fn dropped_writer_leaves_nothing() {
 fn full_disk_inner() {
     let Some(dir) = std::env::var_os("AUTOPOD_TEST_SMALL_DISK").map(std::path::PathBuf::from) else { return };
     let path = dir.join("image");
-    for (compression, len) in [(Compression::None, 3 * CHUNK), (Compression::None, 12 * BUFFER), (Compression::Zstd, 12 * BUFFER)] {
+    for (compression, len) in [(Compression::None, 3 * CHUNK), (Compression::None, 12 * BUFFER), (Compression::Zstd, 12 * BUFFER)]
+    {
         let mut writer = ImageWriter::create(&path, &Key::random().unwrap(), compression).unwrap();
         let written = (0..len / CHUNK).try_for_each(|_| writer.put(&pattern(CHUNK, 7)).map(|_| ()));
         let e = written.and_then(|()| writer.finish(ManifestBuilder::new()).map(|_| ())).unwrap_err();

@@ -74,7 +74,15 @@ impl ImageWriter {
             chunks: Mutex::default(),
             failed: Mutex::default(),
         };
-        Ok(Self { target, key: key.clone(), current: AlignedBuf::new(BUFFER), filled: 0, start: 0, sink: Arc::new(sink), crew: None })
+        Ok(Self {
+            target,
+            key: key.clone(),
+            current: AlignedBuf::new(BUFFER),
+            filled: 0,
+            start: 0,
+            sink: Arc::new(sink),
+            crew: None,
+        })
     }
 
     /// Where the next byte goes in the stream.

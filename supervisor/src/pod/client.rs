@@ -1,9 +1,9 @@
 //! The CLI's side of the control socket, and of starting supervisors.
+use super::begin::{Begin, Begun, take_lock};
 use super::control::{Answer, Request};
 use super::engine::Progress;
 use super::paths::Roots;
 use super::record::{Names, NamesChoice, PodRecord};
-use super::begin::{Begin, Begun, take_lock};
 use super::{Error, registry, socket};
 use crate::sys::passing;
 use nix::sys::socket::SockType;
@@ -204,12 +204,8 @@ fn start_supervisor(roots: &Roots, pod: &str, begin: &Begin) -> Result<Begun, Er
     let paths = roots.pod(pod);
     paths.make()?;
     let log = paths.supervisor_log();
-    let log_file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(&log)
-        .map_err(|e| Error::file("open", &log, e))?;
+    let log_file =
+        OpenOptions::new().append(true).create(true).mode(0o600).open(&log).map_err(|e| Error::file("open", &log, e))?;
     let run = || -> std::io::Result<Begun> {
         let mut command = Command::new("/proc/self/exe");
         // This may be autopod-run, which tells by this name that it is not to be itself.

@@ -26,8 +26,8 @@ impl Connection {
         let peer = getsockopt(&socket, sockopt::PeerCredentials).ok()?;
         let uid = Uid::from_raw(peer.uid());
         // A peer that is gone already cannot be told from one of the pod.
-        let outside = super::members::read_stat(peer.pid()).is_some()
-            && init.is_none_or(|init| !super::members::belongs(peer.pid(), init));
+        let outside =
+            super::members::read_stat(peer.pid()).is_some() && init.is_none_or(|init| !super::members::belongs(peer.pid(), init));
         if (uid != geteuid() && !uid.is_root()) || !outside {
             tracing::warn!("refused a connection of process {} of user {uid}", peer.pid());
             return None;

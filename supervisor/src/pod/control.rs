@@ -1,9 +1,9 @@
 //! The control socket's language, documented for others in docs/control-socket.md: newline-delimited JSON.
-use crate::image::Compression;
 use super::engine::{Progress, Report, Tcp};
 use super::init_protocol::Exit;
 use super::members::Member;
 use super::record::{Names, NamesChoice, PodRecord};
+use crate::image::Compression;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::path::PathBuf;
 

@@ -82,9 +82,7 @@ pub struct PodSection {
 impl PodSection {
     /// The offsets with which the pod's clocks go on from where they stopped.
     pub fn offsets_now(&self) -> ClockOffsets {
-        let now = |clock| {
-            nix::time::clock_gettime(clock).map(|t| t.tv_sec() * 1_000_000_000 + t.tv_nsec()).unwrap_or_default()
-        };
+        let now = |clock| nix::time::clock_gettime(clock).map(|t| t.tv_sec() * 1_000_000_000 + t.tv_nsec()).unwrap_or_default();
         ClockOffsets {
             monotonic: self.monotonic - now(nix::time::ClockId::CLOCK_MONOTONIC),
             boottime: self.boottime - now(nix::time::ClockId::CLOCK_BOOTTIME),

@@ -33,11 +33,7 @@ pub fn find_user(pod: &str, program: &str, name: &str) -> Result<(User, Option<U
     let c_name = std::ffi::CString::new(user.name.as_bytes()).map_err(|e| refuse(e.to_string()))?;
     let groups = nix::unistd::getgrouplist(&c_name, user.gid)
         .map_err(|e| refuse(format!("looking up the groups of \"{name}\" failed ({})", e.desc())))?;
-    let ids = UserIds {
-        uid: user.uid.as_raw(),
-        gid: user.gid.as_raw(),
-        groups: groups.into_iter().map(Gid::as_raw).collect(),
-    };
+    let ids = UserIds { uid: user.uid.as_raw(), gid: user.gid.as_raw(), groups: groups.into_iter().map(Gid::as_raw).collect() };
     Ok((user, Some(ids)))
 }
 

@@ -19,7 +19,9 @@ pub enum Error {
     #[error("pod \"{0}\" is running; stop it first with `autopod stop {0}`")]
     Running(String),
     /// The pod has no init, and must have one.
-    #[error("pod \"{0}\" is not running; start a program in it with `autopod addproc {0} COMMAND`, or restart it from an image with `autopod restart {0} -i FILE`")]
+    #[error(
+        "pod \"{0}\" is not running; start a program in it with `autopod addproc {0} COMMAND`, or restart it from an image with `autopod restart {0} -i FILE`"
+    )]
     NotRunning(String),
     /// The pod has no process.
     #[error("pod \"{0}\" has no process; start one with `autopod addproc {0} COMMAND`")]

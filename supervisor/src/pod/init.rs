@@ -378,8 +378,7 @@ impl Init {
             if self.ends.len() > ENDS_KEPT {
                 self.ends.pop_front();
             }
-            let (done, waiting) =
-                std::mem::take(&mut self.waiters).into_iter().partition(|(pid, _)| *pid == virtual_pid);
+            let (done, waiting) = std::mem::take(&mut self.waiters).into_iter().partition(|(pid, _)| *pid == virtual_pid);
             self.waiters = waiting;
             for (_, client) in done as Vec<(i32, OwnedFd)> {
                 let _ = send(client.as_fd(), &Answer::Exited(exit), &[], None);

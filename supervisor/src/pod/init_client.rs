@@ -121,9 +121,7 @@ impl InitClient {
             // The kernel names the sender where it names no other; 0 is one of another pid namespace.
             Ok(Some(incoming)) => {
                 let named = match (&incoming.message, incoming.process) {
-                    (Answer::Started { host_pid, virtual_pid }, Some(pid)) if pid > 0 && host_pid == virtual_pid => {
-                        Some(pid)
-                    }
+                    (Answer::Started { host_pid, virtual_pid }, Some(pid)) if pid > 0 && host_pid == virtual_pid => Some(pid),
                     _ => None,
                 };
                 Ok((incoming.message, named))

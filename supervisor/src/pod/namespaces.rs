@@ -61,17 +61,12 @@ pub fn unshare_for_child(clocks: ClockOffsets) -> Result<(), Refused> {
     // nix has no name for CLONE_NEWTIME.
     unshare(CloneFlags::from_bits_retain(libc::CLONE_NEWTIME)).map_err(Refused::at("making a time namespace"))?;
     if clocks != ClockOffsets::default() {
-        let line = |clock: &str, ns: i64| {
-            format!("{clock} {} {}\n", ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000))
-        };
+        let line = |clock: &str, ns: i64| format!("{clock} {} {}\n", ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000));
         // Must be complete before the first process enters.
         let text = line("monotonic", clocks.monotonic) + &line("boottime", clocks.boottime);
         std::fs::write("/proc/self/timens_offsets", text).map_err(Refused::io("setting the pod's clocks"))?;
     }
-    let flags = CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWNS;
+    let flags = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWNS;
     unshare(flags).map_err(Refused::at("making pid, ipc, uts and mount namespaces"))
 }
 
@@ -81,7 +76,8 @@ fn terminals() -> nix::Result<()> {
     let none = None::<&str>;
     // the group tty is not known in every user namespace
     let with_group = mount(Some("devpts"), "/dev/pts", Some("devpts"), flags, Some("newinstance,ptmxmode=0666,mode=0620,gid=5"));
-    with_group.or_else(|_| mount(Some("devpts"), "/dev/pts", Some("devpts"), flags, Some("newinstance,ptmxmode=0666,mode=0620")))?;
+    with_group
+        .or_else(|_| mount(Some("devpts"), "/dev/pts", Some("devpts"), flags, Some("newinstance,ptmxmode=0666,mode=0620")))?;
     if std::fs::symlink_metadata("/dev/ptmx").is_ok_and(|meta| !meta.is_symlink()) {
         mount(Some("/dev/pts/ptmx"), "/dev/ptmx", none, MsFlags::MS_BIND, none)?;
     }

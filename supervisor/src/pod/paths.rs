@@ -144,11 +144,8 @@ mod tests {
     use super::*;
 
     fn choose(uid: u32, variables: &[(&str, &str)]) -> Roots {
-        let variables: Vec<(String, PathBuf)> =
-            variables.iter().map(|(n, v)| (n.to_string(), PathBuf::from(v))).collect();
-        Roots::choose(Uid::from_raw(uid), |name| {
-            variables.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone())
-        })
+        let variables: Vec<(String, PathBuf)> = variables.iter().map(|(n, v)| (n.to_string(), PathBuf::from(v))).collect();
+        Roots::choose(Uid::from_raw(uid), |name| variables.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone()))
     }
 
     #[test]

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 /// Why the library would not be loaded into `program`, or nothing if it would be (or if the program cannot be read: then
 /// starting it tells more).
 pub fn unreachable_by_shim(program: &OsStr, path: Option<&OsStr>, cwd: &Path) -> Option<String> {
-    let file = candidates(program, path).into_iter().map(|file| cwd.join(file)).find(|file| {
-        file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    })?;
+    let file = candidates(program, path)
+        .into_iter()
+        .map(|file| cwd.join(file))
+        .find(|file| file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0))?;
     check(&file, 0).unwrap_or(None)
 }
 

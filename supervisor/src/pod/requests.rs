@@ -1,6 +1,5 @@
 //! What the supervisor does about each request.
 use super::control::{Answer, Request, Spawn, Spawned, Stats, Status};
-use crate::image::Compression;
 use super::engine::{CheckpointRequest, RestartRequest, SectionRequest, Tcp};
 use super::engine_run::{self, EngineRun, Task};
 use super::init_client::InitClient;
@@ -9,6 +8,7 @@ use super::namespaces::ClockOffsets;
 use super::record::{Names, NamesChoice, PodRecord, now};
 use super::supervisor::{Stopping, Supervisor};
 use super::{Error, environment, members, program, registry};
+use crate::image::Compression;
 use members::Member;
 use nix::sys::signal::{SIGCONT, SIGTERM};
 use serde_bytes::ByteBuf;
@@ -117,9 +117,8 @@ impl Supervisor {
                 }
                 other => warning = other.map(|reason| format!("{reason}; it sees the names of the host")),
             }
-            let shim = environment::find_shim().ok_or_else(|| {
-                refuse("libautopod_shim.so is not installed beside autopod; point AUTOPOD_SHIM to it".into())
-            })?;
+            let shim = environment::find_shim()
+                .ok_or_else(|| refuse("libautopod_shim.so is not installed beside autopod; point AUTOPOD_SHIM to it".into()))?;
             environment::add_shim(&mut env, &record, &shim, &self.paths.table());
         } else if let Some(shim) = environment::find_shim().filter(|shim| environment::is_public(shim)) {
             // it does nothing there, but an image of the pod can be restarted under the shim's names
@@ -236,13 +235,7 @@ impl Supervisor {
         Ok(())
     }
 
-    fn restart(
-        &mut self,
-        client: u64,
-        image: PathBuf,
-        names: NamesChoice,
-        key: Option<PathBuf>,
-    ) -> Result<(), Error> {
+    fn restart(&mut self, client: u64, image: PathBuf, names: NamesChoice, key: Option<PathBuf>) -> Result<(), Error> {
         self.not_busy()?;
         if self.init.is_some() {
             if !self.members()?.is_empty() {

@@ -49,8 +49,7 @@ impl RunningInit {
         })?;
         let failed = |reason: String| Error::InitFailed { pod: pod.name.clone(), reason };
         let stat = members::read_stat(nascent.pid).ok_or_else(|| failed("it ended at once".into()))?;
-        let record =
-            InitRecord { pid: nascent.pid, start_time: stat.start_time, names: pod.names, started: now() };
+        let record = InitRecord { pid: nascent.pid, start_time: stat.start_time, names: pod.names, started: now() };
         let pidfd = pidfd_open(Pid::from_raw(record.pid)).map_err(|e| failed(e.desc().into()))?;
         registry::store(&paths.init_record(), &record)?;
         if pod.names == Names::Kernel {

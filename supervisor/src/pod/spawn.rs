@@ -55,8 +55,7 @@ fn prepare(spawn: &Spawn, stdio: &[OwnedFd]) -> Result<(), Refused> {
         setgid(Gid::from_raw(user.gid)).map_err(Refused::at("setting the user's group"))?;
         setuid(Uid::from_raw(user.uid)).map_err(Refused::at("becoming the user"))?;
     }
-    std::env::set_current_dir(&spawn.cwd)
-        .map_err(Refused::io(format!("entering the directory {}", spawn.cwd.display())))
+    std::env::set_current_dir(&spawn.cwd).map_err(Refused::io(format!("entering the directory {}", spawn.cwd.display())))
 }
 
 fn open_log(path: &Path) -> Result<Vec<OwnedFd>, Refused> {
@@ -157,11 +156,7 @@ pub fn fork_seed(id: Option<i32>) -> Result<i32, Refused> {
 
 /// Opens /dev/null in place of the first `count` standard descriptors of a long-lived process of ours.
 pub fn null_stdio(count: i32) -> Result<(), Refused> {
-    let null = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null")
-        .map_err(Refused::io("opening /dev/null"))?;
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").map_err(Refused::io("opening /dev/null"))?;
     let fd = OwnedFd::from(null);
     for number in 0..count {
         if fd.as_raw_fd() != number {

@@ -203,10 +203,8 @@ impl Supervisor {
 
     /// Waits for something to happen, and deals with it.
     fn turn(&mut self) {
-        let mut watched: Vec<(BorrowedFd<'_>, PollFlags)> = vec![
-            (self.listener.as_fd(), PollFlags::POLLIN),
-            (self.signals.as_fd(), PollFlags::POLLIN),
-        ];
+        let mut watched: Vec<(BorrowedFd<'_>, PollFlags)> =
+            vec![(self.listener.as_fd(), PollFlags::POLLIN), (self.signals.as_fd(), PollFlags::POLLIN)];
         let optional = [self.init.as_ref().map(AsFd::as_fd), self.engine.as_ref().map(AsFd::as_fd)];
         watched.extend(optional.into_iter().flatten().map(|fd| (fd, PollFlags::POLLIN)));
         let first_wait = watched.len();
@@ -232,13 +230,8 @@ impl Supervisor {
         let init_ready = self.init.is_some() && ready[2];
         let ended_waits: Vec<usize> = (0..self.waits.len()).filter(|index| ready[first_wait + index]).collect();
         let first_connection = first_wait + self.waits.len();
-        let spoken: Vec<u64> = self
-            .connections
-            .keys()
-            .enumerate()
-            .filter(|(index, _)| ready[first_connection + index])
-            .map(|(_, &id)| id)
-            .collect();
+        let spoken: Vec<u64> =
+            self.connections.keys().enumerate().filter(|(index, _)| ready[first_connection + index]).map(|(_, &id)| id).collect();
         if ready[1] {
             self.take_signals();
         }
@@ -296,9 +289,9 @@ impl Supervisor {
         for line in connection.read_lines() {
             let answer = match serde_json::from_str::<Request>(&line) {
                 Ok(request) => self.handle(id, request),
-                Err(e) => Err(Error::Refused(format!(
-                    "the request is malformed ({e}); docs/control-socket.md shows what can be asked"
-                ))),
+                Err(e) => {
+                    Err(Error::Refused(format!("the request is malformed ({e}); docs/control-socket.md shows what can be asked")))
+                }
             };
             match answer {
                 Ok(Some(answer)) => self.answer(id, &answer),
@@ -360,10 +353,9 @@ impl Supervisor {
                 "the engine died at the end of its work; the image of pod \"{}\" is complete, its processes are ended",
                 self.name
             )),
-            None if runs_all_the_same => Answer::Error(format!(
-                "the engine died at the end of its work; pod \"{}\" is restarted and runs",
-                self.name
-            )),
+            None if runs_all_the_same => {
+                Answer::Error(format!("the engine died at the end of its work; pod \"{}\" is restarted and runs", self.name))
+            }
             _ => Answer::Error(format!(
                 "the engine died while it worked on pod \"{}\"; its log is {}",
                 self.name,

@@ -69,7 +69,8 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         let process = &cx.processes[index];
         let (pid, title) = (process.handle, process.title());
         let umask = process.leader().status.umask.unwrap_or(0o022);
-        let working_directory = directory(cx, pid, "cwd", &title)?.ok_or_else(|| Error::Inconsistent(format!("{title} has no directory")))?;
+        let working_directory =
+            directory(cx, pid, "cwd", &title)?.ok_or_else(|| Error::Inconsistent(format!("{title} has no directory")))?;
         let root = directory(cx, pid, "root", &title)?;
         let threads = thread_directories(cx, index)?;
         let limits = (0..LIMITS).map(|kind| process::rlimit(pid, kind)).collect::<std::io::Result<Vec<_>>>();
@@ -104,7 +105,8 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         let mut data = [0u8; 16 + 16 * LIMITS as usize];
         process.read_data(0, &mut data)?;
         let word = |at: usize| u64::from_le_bytes(data[at..at + 8].try_into().expect("eight bytes"));
-        let limits = limits.unwrap_or_else(|_| (0..LIMITS as usize).map(|kind| (word(16 + kind * 16), word(24 + kind * 16))).collect());
+        let limits =
+            limits.unwrap_or_else(|_| (0..LIMITS as usize).map(|kind| (word(16 + kind * 16), word(24 + kind * 16))).collect());
         records.push(AttributesRecord {
             process: process.vpid,
             working_directory,
@@ -139,7 +141,8 @@ fn thread_directories(cx: &mut Capture, index: usize) -> Result<Vec<ThreadDirect
     let mut all = Vec::new();
     for (tid, umask, own) in own {
         let title = format!("thread {} of {title}", own.task);
-        let working_directory = directory(cx, tid, "cwd", &title)?.ok_or_else(|| Error::Inconsistent(format!("{title} has no directory")))?;
+        let working_directory =
+            directory(cx, tid, "cwd", &title)?.ok_or_else(|| Error::Inconsistent(format!("{title} has no directory")))?;
         let root = directory(cx, tid, "root", &title)?;
         all.push(ThreadDirectories { task: own.task, files: own.files, working_directory, root, umask });
     }
@@ -242,8 +245,22 @@ fn enter(cx: &mut Nascent, vpid: Vpid, directory: &FileObject, as_root: bool) ->
 
 /// By number (getrlimit(2)).
 const LIMIT_NAMES: [&str; LIMITS as usize] = [
-    "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_DATA", "RLIMIT_STACK", "RLIMIT_CORE", "RLIMIT_RSS", "RLIMIT_NPROC", "RLIMIT_NOFILE",
-    "RLIMIT_MEMLOCK", "RLIMIT_AS", "RLIMIT_LOCKS", "RLIMIT_SIGPENDING", "RLIMIT_MSGQUEUE", "RLIMIT_NICE", "RLIMIT_RTPRIO", "RLIMIT_RTTIME",
+    "RLIMIT_CPU",
+    "RLIMIT_FSIZE",
+    "RLIMIT_DATA",
+    "RLIMIT_STACK",
+    "RLIMIT_CORE",
+    "RLIMIT_RSS",
+    "RLIMIT_NPROC",
+    "RLIMIT_NOFILE",
+    "RLIMIT_MEMLOCK",
+    "RLIMIT_AS",
+    "RLIMIT_LOCKS",
+    "RLIMIT_SIGPENDING",
+    "RLIMIT_MSGQUEUE",
+    "RLIMIT_NICE",
+    "RLIMIT_RTPRIO",
+    "RLIMIT_RTTIME",
 ];
 
 fn shown(limit: u64) -> String {
@@ -257,11 +274,18 @@ pub fn restore_last(records: &[AttributesRecord], cx: &mut Nascent) -> Result<()
         for (kind, &(soft, hard)) in record.limits.iter().enumerate() {
             let here = process::rlimit(process.pid, kind as u32);
             // root's engine may raise what the process itself, with its own credentials by now, may not
-            if here.as_ref().is_ok_and(|here| *here == (soft, hard)) || process::set_rlimit(process.pid, kind as u32, soft, hard).is_ok() {
+            if here.as_ref().is_ok_and(|here| *here == (soft, hard))
+                || process::set_rlimit(process.pid, kind as u32, soft, hard).is_ok()
+            {
                 continue;
             }
             let data = process.write_data(0, &[soft.to_le_bytes(), hard.to_le_bytes()].concat())?;
-            let what = format!("set the limit {} to {}, which is {} here", LIMIT_NAMES[kind], shown(hard), here.map_or("unknown".into(), |(_, hard)| shown(hard)));
+            let what = format!(
+                "set the limit {} to {}, which is {} here",
+                LIMIT_NAMES[kind],
+                shown(hard),
+                here.map_or("unknown".into(), |(_, hard)| shown(hard))
+            );
             process.call(&what, libc::SYS_prlimit64, [0, kind as u64, data, 0])?;
         }
         if record.deny_write_execute != 0 {

@@ -36,7 +36,9 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         let Some(injector) = process.injector.clone() else { continue };
         for task in &mut process.tasks {
             let Some(stopped) = task.stopped.as_mut() else { continue };
-            let bits = injector.call(stopped, libc::SYS_prctl, [PR_GET_SECUREBITS]).doing(|| format!("read the securebits of {title}"))?;
+            let bits = injector
+                .call(stopped, libc::SYS_prctl, [PR_GET_SECUREBITS])
+                .doing(|| format!("read the securebits of {title}"))?;
             let status = &task.status;
             records.push(CredentialsRecord {
                 task: task.vtid,
@@ -62,7 +64,9 @@ pub fn keep_capabilities(process: &mut super::NascentProcess, permitted: u64) ->
     let set = capability_data(permitted, permitted, permitted);
     let (header, data) = (process.write_data(0, &set[..8])?, process.write_data(8, &set[8..])?);
     let mut calls = vec![Call::new(libc::SYS_capset, [header, data])];
-    calls.extend((0..64).filter(|cap| permitted >> cap & 1 == 1).map(|cap| Call::new(libc::SYS_prctl, [PR_CAP_AMBIENT, 2, cap, 0, 0])));
+    calls.extend(
+        (0..64).filter(|cap| permitted >> cap & 1 == 1).map(|cap| Call::new(libc::SYS_prctl, [PR_CAP_AMBIENT, 2, cap, 0, 0])),
+    );
     process.sequence("keep the capabilities", &mut calls)
 }
 
@@ -127,7 +131,8 @@ pub fn restore(records: &[CredentialsRecord], cx: &mut Nascent) -> Result<()> {
         if record.no_new_privs {
             calls.push(Call::new(libc::SYS_prctl, [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0]));
         }
-        let after = capability_data(record.effective & keep, record.permitted & keep, record.inheritable & (keep | here.cap_inheritable));
+        let after =
+            capability_data(record.effective & keep, record.permitted & keep, record.inheritable & (keep | here.cap_inheritable));
         let (header, data) = (process.write_data(64, &after[..8])?, process.write_data(72, &after[8..])?);
         calls.push(Call::new(libc::SYS_capset, [header, data]));
         process.sequence_in(index, "set the credentials", &mut calls)?;

@@ -61,7 +61,9 @@ impl Seen {
     /// `descriptor 9 (pipe:[123]) of process 14 (nginx)`, for messages.
     pub fn title(&self) -> String {
         match self.holders.first() {
-            Some(holder) => format!("descriptor {} ({}) of process {} ({})", holder.fd, self.link.display(), holder.vpid, holder.comm),
+            Some(holder) => {
+                format!("descriptor {} ({}) of process {} ({})", holder.fd, self.link.display(), holder.vpid, holder.comm)
+            }
             None => format!("a descriptor in flight ({})", self.link.display()),
         }
     }
@@ -296,7 +298,9 @@ fn capture_table(
         None => process.title(),
     };
     let of_thread = match task {
-        Some(_) => Some(pidfd_of_task(process.pid, handle).doing(|| format!("duplicate descriptors of {title} (needs Linux 6.9)"))?),
+        Some(_) => {
+            Some(pidfd_of_task(process.pid, handle).doing(|| format!("duplicate descriptors of {title} (needs Linux 6.9)"))?)
+        }
         None => None,
     };
     let pidfd = of_thread.as_ref().unwrap_or(&process.pidfd);

@@ -44,7 +44,8 @@ pub struct Mounts {
 impl Mounts {
     /// Reads both.
     pub fn load(proc: &Proc, runtime: &Path) -> Result<Mounts> {
-        let host = proc.read_text(&format!("{}/mountinfo", crate::sys::process::own_pid())).doing(|| "read our own mounts".into())?;
+        let host =
+            proc.read_text(&format!("{}/mountinfo", crate::sys::process::own_pid())).doing(|| "read our own mounts".into())?;
         Ok(Mounts { first: std::fs::read_to_string(runtime.join("mounts")).ok(), host })
     }
 
@@ -63,12 +64,20 @@ fn compare(first: &str, now: &str, host: &str) -> Result<()> {
     for mount in now.iter().filter(|mount| !known.contains(mount.id)) {
         let arrived = |there: &Mount<'_>| there.point == mount.point && there.peers == mount.master;
         if mount.master.is_none() || !host.iter().any(arrived) {
-            return Err(refusal(mount, "a program of the pod has mounted it", "unmount it, or mount it on the host before the pod is made"));
+            return Err(refusal(
+                mount,
+                "a program of the pod has mounted it",
+                "unmount it, or mount it on the host before the pod is made",
+            ));
         }
     }
     for mount in first.iter().filter(|mount| !present.contains(mount.id)) {
         if host.iter().any(|there| there.point == mount.point && there.kind == mount.kind) {
-            return Err(refusal(mount, "a program of the pod has unmounted it", "mount it again on the host, or let the program run without it"));
+            return Err(refusal(
+                mount,
+                "a program of the pod has unmounted it",
+                "mount it again on the host, or let the program run without it",
+            ));
         }
     }
     Ok(())

@@ -139,7 +139,10 @@ fn queue(cx: &mut Capture, fd: OwnedFd, name: Option<String>) -> Result<u32> {
         // the message that went in first used it up
         let process = cx.process_mut(notify.process).ok_or_else(|| Error::Inconsistent(format!("{title} notifies nobody")))?;
         let at = process.write_data(0, &sigevent(notify))?;
-        process.batch(&mut [Call::new(libc::SYS_mq_notify, [notify.fd as u64, 0]), Call::new(libc::SYS_mq_notify, [notify.fd as u64, at])])?;
+        process.batch(&mut [
+            Call::new(libc::SYS_mq_notify, [notify.fd as u64, 0]),
+            Call::new(libc::SYS_mq_notify, [notify.fd as u64, at]),
+        ])?;
     }
     let notify = notify?;
     let mut messages = Vec::new();
@@ -187,7 +190,8 @@ fn registration(cx: &mut Capture, fd: &OwnedFd, title: &str) -> Result<Option<No
     }
     let inode = fstat(fd).doing(|| format!("stat {title}"))?.st_ino;
     let Some(owner) = cx.process(process) else { return Err(refuse("its process is not of the pod")) };
-    let numbers = cx.proc.numbers(&format!("{}/fd", owner.handle)).doing(|| format!("list the descriptors of {}", owner.title()))?;
+    let numbers =
+        cx.proc.numbers(&format!("{}/fd", owner.handle)).doing(|| format!("list the descriptors of {}", owner.title()))?;
     let on_it = |fd: &i32| {
         crate::sys::process::pidfd_getfd(owner.pidfd.as_fd(), *fd)
             .is_ok_and(|fd| fstat(&fd).is_ok_and(|stat| stat.st_ino == inode && is_queue(fd.as_fd())))

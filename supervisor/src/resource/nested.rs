@@ -38,7 +38,9 @@ pub fn refuse(proc: &Proc, stopped: &[StoppedProcess], init: i32) -> Result<()> 
                     Err(error) if gone(&error) => PathBuf::new(),
                     // the owner alone may read those of a process that is not dumpable; what is created there shows otherwise
                     Err(error) if error.raw_os_error() == Some(libc::EACCES) => continue,
-                    Err(source) => return Err(Error::Io { what: format!("read the namespaces of process {}", process.pid), source }),
+                    Err(source) => {
+                        return Err(Error::Io { what: format!("read the namespaces of process {}", process.pid), source });
+                    }
                 };
                 if &link != own {
                     return Err(refusal(proc, process.pid, *tid, kind)?);

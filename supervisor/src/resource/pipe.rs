@@ -212,7 +212,9 @@ fn make(buffer: &Buffer, cx: &mut Nascent) -> Result<Ends> {
     };
     match set_size(any.as_fd(), buffer.size) {
         // as above: only what does not fit is an error
-        Err(Errno::EPERM) => tracing::warn!("a pipe of {} bytes is smaller now: the user has too many (pipe-user-pages-soft)", buffer.size),
+        Err(Errno::EPERM) => {
+            tracing::warn!("a pipe of {} bytes is smaller now: the user has too many (pipe-user-pages-soft)", buffer.size)
+        }
         other => other.doing(|| format!("give a pipe its size of {} bytes (see /proc/sys/fs/pipe-max-size)", buffer.size))?,
     }
     if buffer.data.is_empty() {

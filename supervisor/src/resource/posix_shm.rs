@@ -115,13 +115,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn visit(
-        &self,
-        below: &Path,
-        cx: &mut Capture,
-        links: &mut HashMap<u64, u32>,
-        records: &mut Vec<Record>,
-    ) -> Result<()> {
+    fn visit(&self, below: &Path, cx: &mut Capture, links: &mut HashMap<u64, u32>, records: &mut Vec<Record>) -> Result<()> {
         let doing = || format!("list {DIRECTORY}/{}", below.display());
         let here = if below.as_os_str().is_empty() { Path::new(".") } else { below };
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -236,7 +230,8 @@ pub fn correct_caches(cx: &mut Nascent, memory: &Memory) -> Result<()> {
         return Ok(());
     }
     for space in &memory.spaces {
-        let places: Vec<u64> = space.mappings.iter().filter(|map| map.shared && map.end - map.start == PAGE).map(|map| map.start).collect();
+        let places: Vec<u64> =
+            space.mappings.iter().filter(|map| map.shared && map.end - map.start == PAGE).map(|map| map.start).collect();
         let pid = cx.process_mut(space.process)?.pid;
         let doing = || format!("put the semaphores of process {} right", space.process);
         let private = |start: u64| {
@@ -246,10 +241,13 @@ pub fn correct_caches(cx: &mut Nascent, memory: &Memory) -> Result<()> {
         for run in space.runs.iter().filter(|run| !places.is_empty() && private(run.start)) {
             let mut bytes = vec![0; run.data.len as usize];
             crate::sys::memory::read(pid, run.start, &mut bytes).doing(doing)?;
-            let words: Vec<u64> = bytes.chunks_exact(8).map(|raw| u64::from_le_bytes(raw.try_into().expect("eight bytes"))).collect();
+            let words: Vec<u64> =
+                bytes.chunks_exact(8).map(|raw| u64::from_le_bytes(raw.try_into().expect("eight bytes"))).collect();
             for (index, known) in words.windows(4).enumerate() {
                 let count = known[2] as u32;
-                let Some((device, inode, name)) = now.get(&known[1]).filter(|_| places.contains(&known[3]) && count > 0) else { continue };
+                let Some((device, inode, name)) = now.get(&known[1]).filter(|_| places.contains(&known[3]) && count > 0) else {
+                    continue;
+                };
                 let right = [device.to_le_bytes(), inode.to_le_bytes()].concat();
                 let at = run.start + index as u64 * 8;
                 crate::sys::memory::write(pid, at, &right).doing(doing)?;

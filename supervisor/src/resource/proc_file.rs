@@ -91,7 +91,9 @@ fn has_ended(seen: &Seen) -> bool {
 pub(super) fn open(record: &Record, _: u32, cx: &mut Nascent) -> Result<OwnedFd> {
     if record.ended {
         let process = record.process.unwrap_or(0);
-        return super::tree::with_passing_process(cx, process, |process, _| open_of(record, Some(process), record.task.and(Some(process))));
+        return super::tree::with_passing_process(cx, process, |process, _| {
+            open_of(record, Some(process), record.task.and(Some(process)))
+        });
     }
     let here = |id: Option<Vpid>| id.map(|id| cx.kernel_id(id)).transpose();
     open_of(record, here(record.process)?, here(record.task)?)

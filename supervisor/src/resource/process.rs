@@ -101,9 +101,14 @@ fn refuse_sharing(cx: &Capture) -> Result<()> {
             let title = || format!("thread {} of {}", task.vtid, process.title());
             let Some(own) = belongings.iter().find(|own| own.task == task.vtid) else { continue };
             if thread::creator(&belongings, own).is_none() {
-                return refuse(title(), "it has its descriptor table and its working directory in common with different threads (unshare(2))");
+                return refuse(
+                    title(),
+                    "it has its descriptor table and its working directory in common with different threads (unshare(2))",
+                );
             }
-            for (what, object) in [(own.files.map(|_| Kcmp::Files), "descriptor table"), (own.directories.map(|_| Kcmp::Fs), "working directory")] {
+            for (what, object) in
+                [(own.files.map(|_| Kcmp::Files), "descriptor table"), (own.directories.map(|_| Kcmp::Fs), "working directory")]
+            {
                 let Some(what) = what else { continue };
                 if living.iter().any(|other| other.vpid != process.vpid && equal(other.handle, task.tid, what)) {
                     return refuse(title(), &format!("it shares its {object} with another process"));
@@ -217,7 +222,10 @@ impl Planner<'_> {
                 return Err(Error::Inconsistent(format!("process {} cannot be there, or is there twice", record.process)));
             }
             if record.parent != 1 && !self.records.iter().any(|other| other.process == record.parent) {
-                return Err(Error::Inconsistent(format!("process {} has parent {}, which is not there", record.process, record.parent)));
+                return Err(Error::Inconsistent(format!(
+                    "process {} has parent {}, which is not there",
+                    record.process, record.parent
+                )));
             }
             if record.tasks.first() != Some(&record.process) {
                 return Err(Error::Inconsistent(format!("process {} does not begin with its leader", record.process)));
@@ -275,9 +283,8 @@ impl Planner<'_> {
         let born = self.birth_session(index);
         let children = self.children(index);
         let leads = self.leads(index);
-        let early = |planner: &Self, child: usize| {
-            leads && planner.birth_session(child).is_some_and(|session| session != process)
-        };
+        let early =
+            |planner: &Self, child: usize| leads && planner.birth_session(child).is_some_and(|session| session != process);
         let (before, after): (Vec<usize>, Vec<usize>) = children.into_iter().partition(|child| early(self, *child));
         for child in before {
             if self.birth_session(child) != born {

@@ -6,17 +6,17 @@
 use super::descriptor::hand_over;
 use super::memory::{Backing, Section as Memory};
 use super::process::ProcessRecord;
-use super::{shim_link, sysv};
 use super::task::TaskRecord;
 use super::{Capture, Context, Error, Nascent, Result, Vpid};
+use super::{shim_link, sysv};
 use crate::pod::record::Names;
 use crate::proc::Mapping;
 use crate::tracee::{Call, Registers};
 use autopod_namespace::{Clock, FILE_SIZE, HostId, HostIpc, HostTerminal, IpcKind, Settings, Table, VirtualId, VirtualIpc};
+use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::ffi::CString;
-use nix::fcntl::OFlag;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -179,8 +179,13 @@ pub fn prepare(cx: &mut Nascent, memory: &Memory) -> Result<()> {
     let path = table_file(cx);
     let doing = || format!("make {}", path.display());
     let c_path = CString::new(path.as_os_str().as_bytes()).map_err(std::io::Error::from).doing(doing)?;
-    let settings =
-        Settings { pod_name: &cx.pod_name, pod_id: 0, hostname: b"", domainname: b"", unreachable: autopod_namespace::Unreachable::Warn };
+    let settings = Settings {
+        pod_name: &cx.pod_name,
+        pod_id: 0,
+        hostname: b"",
+        domainname: b"",
+        unreachable: autopod_namespace::Unreachable::Warn,
+    };
     let table = Table::create(&c_path, &settings).map_err(std::io::Error::other).doing(doing)?;
     table.set_dormant();
     cx.stash.insert(DORMANT.into(), Box::new(table));
@@ -298,7 +303,13 @@ pub fn restore(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
 }
 
 /// Puts host ids and host times in the programs' memory right. `kernel_ids`: what each task was for the kernel when it was captured.
-pub fn correct_memory(cx: &mut Nascent, processes: &[ProcessRecord], tasks: &[TaskRecord], memory: &Memory, shim_then: bool) -> Result<()> {
+pub fn correct_memory(
+    cx: &mut Nascent,
+    processes: &[ProcessRecord],
+    tasks: &[TaskRecord],
+    memory: &Memory,
+    shim_then: bool,
+) -> Result<()> {
     let mut renamed: HashMap<u32, u32> = HashMap::new();
     for record in processes {
         for (index, vtid) in record.tasks.iter().enumerate() {
@@ -332,7 +343,10 @@ pub fn correct_memory(cx: &mut Nascent, processes: &[ProcessRecord], tasks: &[Ta
         let process = cx.process_mut(space.process)?;
         let pid = process.pid;
         // process_vm_readv(2) would give each process copies of the pages that it shares with its relatives
-        let mem = cx.proc.open_file(&format!("{pid}/mem"), OFlag::O_RDONLY).doing(|| format!("read the memory of process {}", space.process))?;
+        let mem = cx
+            .proc
+            .open_file(&format!("{pid}/mem"), OFlag::O_RDONLY)
+            .doing(|| format!("read the memory of process {}", space.process))?;
         for map in space.mappings.iter().filter(|map| map.protection & libc::PROT_WRITE != 0) {
             let ranges: Vec<(u64, u64)> = match map.backing {
                 Backing::Anonymous | Backing::File { .. } if !map.shared => {
@@ -444,7 +458,8 @@ fn correct_locks(mem: &OwnedFd, pid: i32, start: u64, end: u64, renamed: &HashMa
         buffer.resize((to - from) as usize, 0);
         // what cannot be read holds no lock of this program
         if nix::sys::uio::pread(mem, &mut buffer, from as i64).is_ok_and(|n| n == buffer.len()) {
-            let words: Vec<u32> = buffer.chunks_exact(4).map(|raw| u32::from_le_bytes(raw.try_into().expect("four bytes"))).collect();
+            let words: Vec<u32> =
+                buffer.chunks_exact(4).map(|raw| u32::from_le_bytes(raw.try_into().expect("four bytes"))).collect();
             let first = ((at - from) / 4) as usize;
             for index in first..first + ((stop - at) / 4) as usize {
                 let word = words[index];
@@ -454,7 +469,8 @@ fn correct_locks(mem: &OwnedFd, pid: i32, start: u64, end: u64, renamed: &HashMa
                 let Some(now) = renamed.get(&word) else { continue };
                 for (offset, value) in lock_at(&words, index, word, *now) {
                     let address = from.wrapping_add_signed((index as i64 + offset) * 4);
-                    crate::sys::memory::write(pid, address, &value.to_le_bytes()).doing(|| "put the owner of a lock right".into())?;
+                    crate::sys::memory::write(pid, address, &value.to_le_bytes())
+                        .doing(|| "put the owner of a lock right".into())?;
                 }
             }
         }
@@ -469,7 +485,8 @@ fn lock_at(words: &[u32], index: usize, then: u32, now: u32) -> Vec<(i64, u32)> 
     const TID_MASK: u32 = 0x3fff_ffff;
     const USERS: u32 = 1 << 15;
     // struct __pthread_mutex_s: lock, count, owner, nusers, kind, spins and elision, two pointers of a list
-    if let Some(&[lock, count, _, users, kind, spins, ref list @ ..]) = index.checked_sub(2).and_then(|at| words.get(at..at + 10)) {
+    if let Some(&[lock, count, _, users, kind, spins, ref list @ ..]) = index.checked_sub(2).and_then(|at| words.get(at..at + 10))
+    {
         const RECURSIVE: u32 = 1;
         const ERROR_CHECK: u32 = 2;
         const KIND: u32 = 3;

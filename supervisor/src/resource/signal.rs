@@ -180,9 +180,8 @@ fn restore_queues(record: &SignalRecord, cx: &mut Nascent) -> Result<()> {
     let leader = own(cx, record.process)?;
     let pending = std::mem::take(cx.remembered::<timer::Pending>(timer::PENDING));
     // these come from their timers again
-    let not_of_a_timer = |queued: &&Queued| {
-        !timer_overrun::timer_of(&queued.info).is_some_and(|timer| pending.contains(&(record.process, timer)))
-    };
+    let not_of_a_timer =
+        |queued: &&Queued| !timer_overrun::timer_of(&queued.info).is_some_and(|timer| pending.contains(&(record.process, timer)));
     let shared: Vec<Vec<u8>> = record.queued.iter().filter(not_of_a_timer).map(|queued| to_here(queued, cx)).collect();
     send(cx, record, 0, shared, true, |at, signal| Call::new(libc::SYS_rt_sigqueueinfo, [leader as u64, signal, at]))?;
     for (task, queue) in &record.task_queues {

@@ -139,10 +139,8 @@ pub fn summary(reader: &ImageReader) -> Result<Summary> {
         compression: reader.compression(),
         key: reader.key_fingerprint(),
     };
-    let sections = manifest
-        .section_names()
-        .map(|name| (name.to_owned(), manifest.section_bytes(name).map_or(0, <[u8]>::len)))
-        .collect();
+    let sections =
+        manifest.section_names().map(|name| (name.to_owned(), manifest.section_bytes(name).map_or(0, <[u8]>::len))).collect();
     let mut summary = Summary {
         needs: Needs { architecture: image.architecture.clone(), ..Needs::default() },
         image,

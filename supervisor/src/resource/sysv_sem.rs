@@ -266,8 +266,7 @@ mod tests {
         let table = new_table(directory.path(), "table");
         let image = directory.path().join("image");
         let mut cx = empty_capture(&image);
-        let permissions =
-            Permissions { id: 3, key: 12, owner: (0, 0), creator: (0, 0), mode: 0o600 };
+        let permissions = Permissions { id: 3, key: 12, owner: (0, 0), creator: (0, 0), mode: 0o600 };
         let me = nix::unistd::geteuid().as_raw();
         let permissions = Permissions { owner: (me, nix::unistd::getegid().as_raw()), ..permissions };
         let semaphores = [(1u16, 0), (20, 2), (32767, 2), (0, 0)].map(|(value, doer)| Semaphore { value, doer }).to_vec();

@@ -111,7 +111,12 @@ pub(super) fn recognise(seen: &Seen) -> bool {
 
 pub(super) fn capture(seen: &Seen, cx: &mut Capture, _: &mut InFlight<'_>) -> Result<Record> {
     let doing = || format!("look at {}", seen.title());
-    let outside = || seen.refuse("it is a terminal outside of the pod", "start the program with a terminal of the pod (-t), or let it close this one");
+    let outside = || {
+        seen.refuse(
+            "it is a terminal outside of the pod",
+            "start the program with a terminal of the pod (-t), or let it close this one",
+        )
+    };
     let (side, index) = match device(seen) {
         MASTER => (Side::Master, tty::index(seen.fd.as_fd()).doing(doing)?),
         CONTROLLING => (Side::Slave, tty::device(seen.fd.as_fd()).ok().and_then(index_of).ok_or_else(outside)?),
@@ -318,7 +323,8 @@ fn type_in(master: BorrowedFd<'_>, slave: Option<BorrowedFd<'_>>, settings: &Ter
     let mut absent = (1..=u8::MAX).filter(|byte| !input.contains(byte));
     let (stop, start) = (absent.next(), absent.next());
     let writable = |slave| polled(slave, libc::POLLOUT) & libc::POLLOUT != 0;
-    let (Some(slave), Some(stop), Some(start), 1..MOST) = (slave.filter(|slave| writable(*slave)), stop, start, input.len()) else {
+    let (Some(slave), Some(stop), Some(start), 1..MOST) = (slave.filter(|slave| writable(*slave)), stop, start, input.len())
+    else {
         tty::set_termios(master, &plain)?;
         return fill(master, input);
     };
@@ -367,7 +373,8 @@ pub fn restore(cx: &mut Nascent) -> Result<()> {
         let terminal = terminals[number].clone();
         let doing = || format!("make the terminal /dev/pts/{}", terminal.index);
         let master = loop {
-            let master = nix::fcntl::open("/dev/ptmx", OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty()).doing(doing)?;
+            let master =
+                nix::fcntl::open("/dev/ptmx", OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty()).doing(doing)?;
             let host = tty::index(master.as_fd()).doing(doing)?;
             match table {
                 Some(table) if table.insert_terminal(VirtualTerminal(terminal.index), HostTerminal(host)) => break master,

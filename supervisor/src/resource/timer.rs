@@ -145,7 +145,11 @@ pub fn restore(records: &[TimerRecord], cx: &mut Nascent) -> Result<()> {
             if timer.pending.is_some() {
                 cx.remembered::<Pending>(PENDING).insert((record.process, timer.id));
             }
-            targets.push(if cx.kernel_names { timer.target as i32 } else { cx.host_ids.get(&timer.target).copied().unwrap_or(0) });
+            targets.push(if cx.kernel_names {
+                timer.target as i32
+            } else {
+                cx.host_ids.get(&timer.target).copied().unwrap_or(0)
+            });
         }
         let process = cx.process_mut(record.process)?;
         let exact = process.call("ask for exact timer ids", libc::SYS_prctl, [77, 1]).is_ok();

@@ -13,8 +13,9 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// clone(2) flags of a thread.
-const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND | libc::CLONE_THREAD | libc::CLONE_SYSVSEM)
-    as u32 as u64;
+const THREAD: u64 =
+    (libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND | libc::CLONE_THREAD | libc::CLONE_SYSVSEM) as u32
+        as u64;
 /// Where the socket sits until the descriptor table is built.
 pub(super) const CHANNEL: i32 = 900;
 
@@ -59,7 +60,17 @@ pub fn grow(
     let mother = mother(cx, init, next_free, section)?;
     let programs = Vec::new();
     let memories = HashMap::new();
-    let mut grove = Grove { records, section, objects, mother, stand_ins: Vec::new(), programs, memories, slots: 0, next_free: next_free + 1 };
+    let mut grove = Grove {
+        records,
+        section,
+        objects,
+        mother,
+        stand_ins: Vec::new(),
+        programs,
+        memories,
+        slots: 0,
+        next_free: next_free + 1,
+    };
     for step in plan {
         grove.step(cx, step)?;
     }
@@ -68,7 +79,8 @@ pub fn grow(
 }
 
 fn mother(cx: &mut Nascent, init: &InitClient, vpid: Vpid, section: &memory::Section) -> Result<NascentProcess> {
-    let seed = init.seed(Some(vpid as i32)).map_err(|error| Error::NotHere(format!("the pod's init gives no process: {error}")))?;
+    let seed =
+        init.seed(Some(vpid as i32)).map_err(|error| Error::NotHere(format!("the pod's init gives no process: {error}")))?;
     let pid = seed.host_pid;
     let what = || "prepare the first process".to_string();
     let mut task = tracee::seize(pid, true).and_then(|task| task.stop()).doing(what)?;
@@ -143,7 +155,10 @@ impl Grove<'_> {
             Birth::Seed => (fork(&mut self.mother, record.process, id, parent_flag, 0)?, None),
             Birth::Fork { .. } => {
                 let program = self.program_of(record.parent);
-                (fork(cx.process_mut(record.parent)?, record.process, id, shared_flags(record), record.exit_signal as u64)?, program)
+                (
+                    fork(cx.process_mut(record.parent)?, record.process, id, shared_flags(record), record.exit_signal as u64)?,
+                    program,
+                )
             }
             Birth::Orphan { from } => {
                 if let Some(stand_in) = self.stand_ins.iter_mut().find(|process| process.vpid == from) {
@@ -262,7 +277,13 @@ fn number(cx: &Nascent, process: &NascentProcess) -> u64 {
 /// Forks a process with a given virtual id.
 fn fork(from: &mut NascentProcess, vpid: Vpid, id: KernelId, flags: u64, exit_signal: u64) -> Result<NascentProcess> {
     let task = clone(from, vpid, id, flags, exit_signal)?;
-    Ok(NascentProcess { vpid, pid: task.tid(), tasks: vec![(vpid, task)], injector: from.injector.clone(), channel: from.channel })
+    Ok(NascentProcess {
+        vpid,
+        pid: task.tid(),
+        tasks: vec![(vpid, task)],
+        injector: from.injector.clone(),
+        channel: from.channel,
+    })
 }
 
 /// clone3(2) in a process, with set_tid where the id matters; the new task is stopped before its first instruction.
@@ -339,7 +360,12 @@ pub fn add_threads(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
             let files = if all[index].unshares_files() { libc::CLONE_FILES } else { 0 };
             let directories = if all[index].unshares_directories() { libc::CLONE_FS } else { 0 };
             if files | directories != 0 {
-                process.call_in(index, "unshare what belongs to the process", libc::SYS_unshare, [(files | directories) as u64])?;
+                process.call_in(
+                    index,
+                    "unshare what belongs to the process",
+                    libc::SYS_unshare,
+                    [(files | directories) as u64],
+                )?;
             }
             cx.host_ids.insert(*vtid, tid);
         }

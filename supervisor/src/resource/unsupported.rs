@@ -22,8 +22,16 @@ const REFUSED: [(&str, &str, &str); 13] = [
     ("anon_inode:[fanotify]", "fanotify watches the host's files", "stop the watcher first"),
     ("anon_inode:[landlock", "a Landlock rule set cannot be read back", "let the program close it first"),
     ("anon_inode:btf", "bpf objects belong to this kernel", "detach them first"),
-    ("anon_inode:[fscontext]", "a file system that is being made (fsopen(2)) cannot be read back", "let the program finish first"),
-    ("/secretmem (deleted)", "secret memory (memfd_secret(2)) can be read by nobody but the program", "let the program close it first"),
+    (
+        "anon_inode:[fscontext]",
+        "a file system that is being made (fsopen(2)) cannot be read back",
+        "let the program finish first",
+    ),
+    (
+        "/secretmem (deleted)",
+        "secret memory (memfd_secret(2)) can be read by nobody but the program",
+        "let the program close it first",
+    ),
     ("/dmabuf:", "a buffer of a device belongs to this machine", "let the program close it first"),
     ("anon_inode:sync_file", "a fence of a device belongs to this machine", "let the program close it first"),
     ("anon_inode:seccomp notify", "a seccomp listener is tied to the tracing of another process", "stop the tracer first"),

@@ -224,9 +224,8 @@ pub fn mq_receive(queue: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option
 pub fn mq_send(queue: BorrowedFd<'_>, data: &[u8], priority: u32) -> io::Result<()> {
     let past = [0i64; 2];
     // SAFETY: all buffers outlive the call.
-    let n = unsafe {
-        libc::syscall(libc::SYS_mq_timedsend, queue.as_raw_fd(), data.as_ptr(), data.len(), priority, past.as_ptr())
-    };
+    let n =
+        unsafe { libc::syscall(libc::SYS_mq_timedsend, queue.as_raw_fd(), data.as_ptr(), data.len(), priority, past.as_ptr()) };
     check(n).map(drop)
 }
 

@@ -19,19 +19,10 @@ pub struct Received {
 
 /// Sends `bytes` with `descriptors`; `process` (an id in the sender's pid namespace) goes along as
 /// SCM_CREDENTIALS, for which naming another process takes CAP_SYS_ADMIN over the pid namespace.
-pub fn send(
-    socket: BorrowedFd<'_>,
-    bytes: &[u8],
-    descriptors: &[BorrowedFd<'_>],
-    process: Option<i32>,
-) -> Result<usize, Errno> {
+pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>], process: Option<i32>) -> Result<usize, Errno> {
     let raw: Vec<RawFd> = descriptors.iter().map(|d| d.as_raw_fd()).collect();
     let credentials = process.map(|pid| {
-        UnixCredentials::from(libc::ucred {
-            pid,
-            uid: nix::unistd::geteuid().as_raw(),
-            gid: nix::unistd::getegid().as_raw(),
-        })
+        UnixCredentials::from(libc::ucred { pid, uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() })
     });
     let mut control = Vec::new();
     if !raw.is_empty() {
@@ -53,12 +44,7 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], flags: MsgFlags) -> Re
     let mut control = cmsg_space!([RawFd; 16], UnixCredentials);
     let mut slices = [IoSliceMut::new(buffer)];
     let message = loop {
-        match recvmsg::<()>(
-            socket.as_raw_fd(),
-            &mut slices,
-            Some(&mut control),
-            flags | MsgFlags::MSG_CMSG_CLOEXEC,
-        ) {
+        match recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags | MsgFlags::MSG_CMSG_CLOEXEC) {
             Err(Errno::EINTR) => continue,
             other => break other?,
         }

@@ -189,7 +189,15 @@ impl Running {
     pub fn wait(self) -> Result<(Stopped, Stop)> {
         let status = wait(self.tid)?;
         let signal = libc::WSTOPSIG(status);
-        let mut stopped = Stopped { tid: self.tid, group_stop: None, deferred_stops: 0, deferred_traps: Vec::new(), own_trap: false, seccomp_suspended: false, frame: 0 };
+        let mut stopped = Stopped {
+            tid: self.tid,
+            group_stop: None,
+            deferred_stops: 0,
+            deferred_traps: Vec::new(),
+            own_trap: false,
+            seccomp_suspended: false,
+            frame: 0,
+        };
         let stop = match status >> 16 {
             libc::PTRACE_EVENT_STOP => {
                 if signal != libc::SIGTRAP {

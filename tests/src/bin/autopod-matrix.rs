@@ -13,7 +13,8 @@ use autopod_tests::matrix::program::Program;
 use autopod_tests::matrix::report::{self, Verdict};
 use autopod_tests::matrix::run::Campaign;
 
-const HELP: &str = "usage: autopod-matrix [--all] [--only PREFIX[,PREFIX]...] [--mode M[,M]] [--names kernel|shim] [--user root|user]
+const HELP: &str =
+    "usage: autopod-matrix [--all] [--only PREFIX[,PREFIX]...] [--mode M[,M]] [--names kernel|shim] [--user root|user]
                       [--jobs N] [--bin DIRECTORY] [--keep] [--table FILE] [--failures FILE] [--list]
 Without --all and --mode: every program natively and in mode restart, a sample of the programs in the other modes.
 Modes: native pod resume restart occupied rounds crossed foreign. DIRECTORY holds autopod, autopod-run and libautopod_shim.so
@@ -87,7 +88,8 @@ fn plan(options: &Options, programs: &[Program], own: Identity) -> Vec<Case> {
             // The sample of the short run: every sixth program in each of the rarer modes, never all on the same ones.
             let sampled = (index + mode as usize) % 6 == 0 || mode == Mode::Restart || mode == Mode::Native;
             let wanted = if options.modes.is_empty() { options.all || sampled } else { options.modes.contains(&mode) };
-            let refusal = program.expect.is_some() && matches!(mode, Mode::Resume | Mode::Occupied | Mode::Rounds | Mode::Crossed | Mode::Foreign);
+            let refusal = program.expect.is_some()
+                && matches!(mode, Mode::Resume | Mode::Occupied | Mode::Rounds | Mode::Crossed | Mode::Foreign);
             if !wanted || refusal {
                 continue;
             }
@@ -122,7 +124,8 @@ fn campaign(options: &Options) -> Result<bool> {
     let gaps = Gap::parse(&std::fs::read_to_string(sources.join("known-gaps")).unwrap_or_default())?;
     let place = std::env::temp_dir().join(format!("apm{}", std::process::id()));
     std::fs::create_dir(&place).with_context(|| format!("cannot make {}", place.display()))?;
-    let outcome = prepare(options, &programs, &cases, &place, own).and_then(|campaign| run_all(options, &campaign, &programs, &cases, &gaps));
+    let outcome = prepare(options, &programs, &cases, &place, own)
+        .and_then(|campaign| run_all(options, &campaign, &programs, &cases, &gaps));
     if !options.keep {
         std::fs::remove_dir_all(&place).ok();
     }
@@ -137,8 +140,9 @@ fn prepare(options: &Options, programs: &[Program], cases: &[Case], place: &Path
     let from = options.bin.clone().unwrap_or_else(|| here.parent().unwrap_or(Path::new(".")).to_owned());
     if cases.iter().any(|case| case.mode != Mode::Native) {
         for name in ["autopod", "autopod-run", "libautopod_shim.so"] {
-            std::fs::copy(from.join(name), binaries.join(name))
-                .with_context(|| format!("{} is missing: run cargo build, or name its directory with --bin", from.join(name).display()))?;
+            std::fs::copy(from.join(name), binaries.join(name)).with_context(|| {
+                format!("{} is missing: run cargo build, or name its directory with --bin", from.join(name).display())
+            })?;
         }
     }
     let cache = from.join("programs");
@@ -190,7 +194,10 @@ fn run_all(options: &Options, campaign: &Campaign, programs: &[Program], cases: 
                         (None, None) => String::new(),
                     };
                     let seconds = start.elapsed().as_secs_f64();
-                    println!("{word:4} {:8} {:6} {:4} {:28} {seconds:5.1} s  {text}", case.mode, case.names, case.user, program.name);
+                    println!(
+                        "{word:4} {:8} {:6} {:4} {:28} {seconds:5.1} s  {text}",
+                        case.mode, case.names, case.user, program.name
+                    );
                     if let Ok(mut list) = verdicts.lock() {
                         list.push(verdict);
                     }

@@ -40,7 +40,12 @@ fn main() {
     let shim = std::env::var("NAMES_SHIM").expect("NAMES_SHIM is the path of libautopod_shim.so");
     let mut command = Command::new(program);
     command.args(rest).env("LD_PRELOAD", shim).env("AUTOPOD_POD", name).env("AUTOPOD_TABLE", &path);
-    command.env_remove("NAMES_SHIM").env_remove("NAMES_WARN").env_remove("NAMES_MONOTONIC").env_remove("NAMES_BOOTTIME").env_remove("NAMES_NEXT");
+    command
+        .env_remove("NAMES_SHIM")
+        .env_remove("NAMES_WARN")
+        .env_remove("NAMES_MONOTONIC")
+        .env_remove("NAMES_BOOTTIME")
+        .env_remove("NAMES_NEXT");
     // SAFETY: setsid and prctl are async-signal-safe.
     unsafe {
         command.pre_exec(|| {

@@ -35,7 +35,8 @@ pub struct Outcome {
 /// # Errors
 /// A sentence with the seed of the input that failed.
 pub fn run(name: &str, length: Length, seed: u64) -> Result<Outcome, String> {
-    let mut target = targets::by_name(name).ok_or_else(|| format!("there is no target {name}; there are {}", targets::NAMES.join(", ")))?;
+    let mut target =
+        targets::by_name(name).ok_or_else(|| format!("there is no target {name}; there are {}", targets::NAMES.join(", ")))?;
     let at = AtomicU64::new(seed);
     let done = AtomicBool::new(false);
     let begun = Instant::now();

@@ -146,7 +146,8 @@ impl Image {
         let unchanged = seal == self.seal(&self.head, &self.manifest) && head == self.head && manifest == self.manifest;
         // a header of another length is a file whose parts have moved
         head.resize(4096, 0);
-        let unchanged = unchanged || head == self.head && manifest == self.manifest && seal == self.seal(&self.head, &self.manifest);
+        let unchanged =
+            unchanged || head == self.head && manifest == self.manifest && seal == self.seal(&self.head, &self.manifest);
         self.write(&head, &manifest, &seal);
         match ImageReader::open(&self.path, &self.key) {
             Ok(_) if !unchanged => Err("an image that was changed without the key was opened".into()),
@@ -197,7 +198,11 @@ impl Target for Image {
             0..3 => return self.tampered(random),
             3 => {
                 let mut manifest = self.manifest.clone();
-                mutate::bytes(&mut manifest, random, &[b"\xdd\xff\xff\xff\xff", b"\xc6\x7f\xff\xff\xff", b"\xc0", b"\xdf\x00\x10\x00\x00"]);
+                mutate::bytes(
+                    &mut manifest,
+                    random,
+                    &[b"\xdd\xff\xff\xff\xff", b"\xc6\x7f\xff\xff\xff", b"\xc0", b"\xdf\x00\x10\x00\x00"],
+                );
                 self.write_sealed(&manifest);
             }
             4 => {
@@ -338,7 +343,22 @@ const REQUESTS: [&str; 12] = [
 ];
 
 const WORDS: [&[u8]; 16] = [
-    b"{", b"}", b"[", b"]", b"\"", b",", b":", b"null", b"-1", b"1e999", b"\\u0000", b"\\ud800", b"\xff", b"\"request\":\"ps\"", b"true", b"[[[[[[[[",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"\"",
+    b",",
+    b":",
+    b"null",
+    b"-1",
+    b"1e999",
+    b"\\u0000",
+    b"\\ud800",
+    b"\xff",
+    b"\"request\":\"ps\"",
+    b"true",
+    b"[[[[[[[[",
 ];
 
 impl Control {
@@ -379,7 +399,8 @@ impl Target for Control {
         let _ = (rmp_serde::from_slice::<init_protocol::Request>(&line), rmp_serde::from_slice::<init_protocol::Answer>(&line));
         let Ok(request) = serde_json::from_str::<control::Request>(text.trim()) else { return Ok(false) };
         let again = serde_json::to_string(&request).map_err(|e| format!("a request that was read cannot be written: {e}"))?;
-        let back: control::Request = serde_json::from_str(&again).map_err(|e| format!("what was written cannot be read: {e}: {again}"))?;
+        let back: control::Request =
+            serde_json::from_str(&again).map_err(|e| format!("what was written cannot be read: {e}: {again}"))?;
         // decimal fractions may lose their last digit
         let exact = !matches!(request, control::Request::Stop { .. });
         if exact && format!("{request:?}") != format!("{back:?}") {

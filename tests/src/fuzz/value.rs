@@ -218,7 +218,10 @@ mod tests {
     #[test]
     fn trees_go_there_and_back_and_change() {
         let tree = Value::Map(vec![
-            (Value::Text(b"a".to_vec()), Value::Array(vec![Value::Unsigned(3), Value::Signed(-3), Value::Nil, Value::Float(0.5)])),
+            (
+                Value::Text(b"a".to_vec()),
+                Value::Array(vec![Value::Unsigned(3), Value::Signed(-3), Value::Nil, Value::Float(0.5)]),
+            ),
             (Value::Text(b"b".to_vec()), Value::Bin(vec![0; 300])),
             (Value::Text(b"c".to_vec()), Value::Bool(true)),
         ]);

@@ -73,7 +73,16 @@ impl Program {
         }
         let temporary = binary.with_extension("new");
         let output = Command::new("gcc")
-            .args(["-O1", "-g", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unused-result", "-Wno-format-truncation", "-o"])
+            .args([
+                "-O1",
+                "-g",
+                "-Wall",
+                "-Wextra",
+                "-Wno-unused-parameter",
+                "-Wno-unused-result",
+                "-Wno-format-truncation",
+                "-o",
+            ])
             .arg(&temporary)
             .arg(&self.source)
             .args(&self.flags)

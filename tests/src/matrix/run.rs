@@ -238,7 +238,8 @@ impl<'a> Run<'a> {
             left = processes_of(&self.directory);
         }
         for process in &left {
-            let _ = std::process::Command::new("/bin/kill").args(["-KILL", &process.pid.to_string()]).stderr(Stdio::null()).status();
+            let _ =
+                std::process::Command::new("/bin/kill").args(["-KILL", &process.pid.to_string()]).stderr(Stdio::null()).status();
         }
         let _ = self.campaign;
         left.into_iter().map(|p| p.line).collect()

@@ -144,9 +144,8 @@ fn sender_of(record: &Record, from: SocketAddr, cx: &Nascent) -> Option<(u32, i3
         matches!(other.state, State::Datagram(_))
             && other.family.protocol == record.family.protocol
             && reaches
-            && address::parse(&other.local).is_some_and(|local| {
-                local.port() == from.port() && (local.ip() == from.ip() || local.ip().is_unspecified())
-            })
+            && address::parse(&other.local)
+                .is_some_and(|local| local.port() == from.port() && (local.ip() == from.ip() || local.ip().is_unspecified()))
     };
     let found = records(cx.descriptions.section()).filter(|(_, other)| sent(other));
     // of two that share the port, that of the same kind of address

@@ -99,7 +99,9 @@ pub(super) fn recognise(seen: &Seen) -> bool {
     family(seen).is_some_and(|family| {
         let known = match family.kind {
             libc::SOCK_STREAM => family.protocol == libc::IPPROTO_TCP,
-            libc::SOCK_DGRAM => [libc::IPPROTO_UDP, options::UDPLITE, libc::IPPROTO_ICMP, libc::IPPROTO_ICMPV6].contains(&family.protocol),
+            libc::SOCK_DGRAM => {
+                [libc::IPPROTO_UDP, options::UDPLITE, libc::IPPROTO_ICMP, libc::IPPROTO_ICMPV6].contains(&family.protocol)
+            }
             _ => false,
         };
         family.is_inet() && known

@@ -2,9 +2,9 @@
 use super::address;
 use super::stream::{self, Content, Stream};
 use crate::proc::diag::InetEntry;
+use crate::resource::capture::Stash;
 use crate::resource::descriptor::{InFlight, Seen};
 use crate::resource::socket::options::Family;
-use crate::resource::capture::Stash;
 use crate::resource::{Capture, Context, Result};
 use crate::sys::socket;
 use serde::{Deserialize, Serialize};
@@ -62,10 +62,15 @@ pub struct Connection {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Tcp {
     Unconnected,
-    Listening { backlog: u32, waiting: Vec<Waiting> },
+    Listening {
+        backlog: u32,
+        waiting: Vec<Waiting>,
+    },
     Connecting(#[serde(with = "serde_bytes")] Vec<u8>),
     /// It was refused; whether the program has been told.
-    Refused { told: bool },
+    Refused {
+        told: bool,
+    },
     Connected(Connection),
 }
 

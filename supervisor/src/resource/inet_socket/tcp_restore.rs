@@ -153,7 +153,9 @@ fn connect(server: &Record, client: &Record, shared: &RefCell<Plan>, cx: &mut Na
     }
     let doors = doors(server, shared, cx)?;
     match socket::connect(end.as_fd(), &client.remote) {
-        Err(error) if port_shared && error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => return Err(taken(&client.local, &what)),
+        Err(error) if port_shared && error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => {
+            return Err(taken(&client.local, &what));
+        }
         other => other.doing(|| format!("connect {what}"))?,
     }
     if port_shared {

@@ -117,7 +117,9 @@ fn guards(cx: &Capture, process: &CapturedProcess) -> Result<Vec<(u64, u64)>> {
 
 /// Whether mappings to come are locked shows in what we have mapped ourselves.
 fn lock_future(cx: &Capture, process: &CapturedProcess) -> Result<Option<i32>> {
-    let Some(injector) = process.injector.as_ref().filter(|_| process.maps.iter().any(|map| map.has(b"lo"))) else { return Ok(None) };
+    let Some(injector) = process.injector.as_ref().filter(|_| process.maps.iter().any(|map| map.has(b"lo"))) else {
+        return Ok(None);
+    };
     let maps = cx.proc.maps(process.handle).doing(|| format!("read the mappings of {}", process.title()))?;
     let ours = maps.iter().find(|map| map.start <= injector.range().start && injector.range().start < map.end);
     Ok(ours.filter(|map| map.has(b"lo")).map(|map| libc::MCL_FUTURE | if map.has(b"lf") { libc::MCL_ONFAULT } else { 0 }))
@@ -279,7 +281,9 @@ fn store(
                     };
                     let start = at + offset + part.from as u64;
                     match runs.last_mut() {
-                        Some(last) if last.end() == start && last.data.start + last.data.len == data.start => last.data.len += data.len,
+                        Some(last) if last.end() == start && last.data.start + last.data.len == data.start => {
+                            last.data.len += data.len
+                        }
                         _ => runs.push(PageRun { start, data }),
                     }
                 }
@@ -343,7 +347,8 @@ pub(super) fn filled(bytes: &[u8], keep_zeroes: bool) -> Vec<(u64, &[u8])> {
 }
 
 fn is_zero(bytes: &[u8]) -> bool {
-    bytes.first().is_none_or(|first| *first == 0) && bytes.chunks(64).all(|chunk| chunk.iter().fold(0, |sum, byte| sum | byte) == 0)
+    bytes.first().is_none_or(|first| *first == 0)
+        && bytes.chunks(64).all(|chunk| chunk.iter().fold(0, |sum, byte| sum | byte) == 0)
 }
 
 #[cfg(test)]

@@ -60,7 +60,9 @@ fn functions(code: &[u8]) -> Option<Vec<(String, u64)>> {
     let load = file.elf_program_headers().iter().find(|header| header.p_type.get(endian) == object::elf::PT_LOAD)?;
     let base = load.p_vaddr.get(endian);
     let symbols = file.dynamic_symbols().filter(|symbol| symbol.is_definition() && symbol.kind() == object::SymbolKind::Text);
-    let named = symbols.filter_map(|symbol| Some((symbol.name().ok()?.trim_start_matches("__vdso_").to_owned(), symbol.address().checked_sub(base)?)));
+    let named = symbols.filter_map(|symbol| {
+        Some((symbol.name().ok()?.trim_start_matches("__vdso_").to_owned(), symbol.address().checked_sub(base)?))
+    });
     Some(named.filter(|(_, offset)| offset + LEN <= code.len() as u64).collect())
 }
 

@@ -22,7 +22,9 @@ pub(super) fn compare(runs: &[PageRun], start: u64, bytes: &[u8], mut read: impl
     let mut stretches: Vec<Stretch> = Vec::new();
     let mut add = |from: usize, to: usize, stored: Option<u64>| match stretches.last_mut() {
         _ if from == to => {}
-        Some(last) if last.stored.map(|at| at + (last.to - last.from) as u64) == stored && last.stored.is_some() == stored.is_some() => {
+        Some(last)
+            if last.stored.map(|at| at + (last.to - last.from) as u64) == stored && last.stored.is_some() == stored.is_some() =>
+        {
             last.to = to;
         }
         _ => stretches.push(Stretch { from, to, stored }),
@@ -206,7 +208,8 @@ mod tests {
         let same = [stretch(0, 1, None), stretch(1, 4, Some(70)), stretch(4, 5, None)];
         assert_eq!(compare(&runs, 9 * P, &mine, read), same);
         mine[2 * P as usize] = 8;
-        let one = [stretch(0, 1, None), stretch(1, 2, Some(70)), stretch(2, 3, None), stretch(3, 4, Some(72)), stretch(4, 5, None)];
+        let one =
+            [stretch(0, 1, None), stretch(1, 2, Some(70)), stretch(2, 3, None), stretch(3, 4, Some(72)), stretch(4, 5, None)];
         assert_eq!(compare(&runs, 9 * P, &mine, read), one);
         assert_eq!(compare(&runs, 9 * P, &mine, |_, _| false), [stretch(0, 5, None)]);
         assert_eq!(compare(&[], 9 * P, &mine, read), [stretch(0, 5, None)]);
@@ -233,7 +236,10 @@ mod tests {
             mappings,
             runs: vec![run(1, 1, 1)],
         };
-        let parent = space(vec![map(1, 9, 3, &["lo"]), map(10, 12, 1, &[]), map(20, 22, 3, &["wf"]), map(30, 34, 3, &[])], vec![(30 * P, 31 * P)]);
+        let parent = space(
+            vec![map(1, 9, 3, &["lo"]), map(10, 12, 1, &[]), map(20, 22, 3, &["wf"]), map(30, 34, 3, &[])],
+            vec![(30 * P, 31 * P)],
+        );
         let child = space(vec![map(1, 8, 3, &[]), map(10, 12, 3, &[]), map(20, 22, 3, &["wf"]), map(30, 34, 3, &[])], vec![]);
         let plan = Plan::new(&child, Some(&parent));
         assert_eq!(plan.kept, [(P, 8 * P)]);

@@ -4,10 +4,10 @@
 //! itself is the only place that has it: anonymous pages, and pages of private file mappings that were written. Shared
 //! anonymous memory, memfds and SysV segments are objects of their own, stored once ([`shared`]).
 mod capture;
+pub mod foreign_vdso;
 mod inherit;
 mod restore;
 pub mod shared;
-pub mod foreign_vdso;
 mod vdso;
 
 pub use capture::capture;
@@ -23,7 +23,10 @@ use serde::{Deserialize, Serialize};
 pub enum Backing {
     Anonymous,
     /// A file; `writable` when the mapping was made from a descriptor open for writing.
-    File { file: FileObject, writable: bool },
+    File {
+        file: FileObject,
+        writable: bool,
+    },
     /// Index in [`Section::objects`].
     Shared(u32),
     /// A SysV shared memory segment, by its id in the pod.
@@ -130,7 +133,10 @@ pub fn check(section: &Section) -> super::Result<()> {
         for map in &space.mappings {
             let aligned = map.start % PAGE == 0 && map.end % PAGE == 0;
             if !aligned || map.start >= map.end || map.end > TASK_SIZE {
-                return Err(super::Error::Inconsistent(format!("process {} has a mapping {:#x}-{:#x}", space.process, map.start, map.end)));
+                return Err(super::Error::Inconsistent(format!(
+                    "process {} has a mapping {:#x}-{:#x}",
+                    space.process, map.start, map.end
+                )));
             }
         }
     }

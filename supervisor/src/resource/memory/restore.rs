@@ -16,7 +16,8 @@ pub fn take_over(proc: &Proc, task: &mut Stopped, section: &Section) -> Result<I
     let maps = current(proc, task.tid())?;
     let wanted = section.spaces.iter().flat_map(|space| space.mappings.iter().map(|map| (map.start, map.end)));
     let taken = maps.iter().map(|map| (map.start, map.end)).chain(wanted);
-    let base = find_hole(taken, Injector::size()).ok_or_else(|| Error::NotHere("the image leaves no address range free".into()))?;
+    let base =
+        find_hole(taken, Injector::size()).ok_or_else(|| Error::NotHere("the image leaves no address range free".into()))?;
     Injector::install(task, &maps, base, None).doing(|| format!("prepare process {}", task.tid()))
 }
 
@@ -182,15 +183,18 @@ pub fn attach_segments(cx: &mut Nascent, section: &Section) -> Result<()> {
             done = index + parts.len();
             let any = |bit: i32| parts.iter().any(|part| part.protection & bit != 0);
             const SHM_EXEC: i32 = 0o100000;
-            let flags = if any(libc::PROT_WRITE) { 0 } else { libc::SHM_RDONLY } | if any(libc::PROT_EXEC) { SHM_EXEC } else { 0 };
+            let flags =
+                if any(libc::PROT_WRITE) { 0 } else { libc::SHM_RDONLY } | if any(libc::PROT_EXEC) { SHM_EXEC } else { 0 };
             let host = sysv_shm::host_id(cx, id)?;
             calls.push(Call::new(libc::SYS_shmat, [host as u64, base, flags as u64]));
             if map.offset != 0 {
                 calls.push(Call::new(libc::SYS_munmap, [base, map.offset]));
             }
-            calls.extend(parts.iter().map(|part| {
-                Call::new(libc::SYS_mprotect, [part.start, part.end - part.start, part.protection as u64])
-            }));
+            calls.extend(
+                parts
+                    .iter()
+                    .map(|part| Call::new(libc::SYS_mprotect, [part.start, part.end - part.start, part.protection as u64])),
+            );
         }
         if !calls.is_empty() {
             cx.process_mut(space.process)?.sequence("attach the shared memory segments", &mut calls)?;

@@ -209,7 +209,8 @@ pub fn restore(section: &Section, cx: &mut Nascent) -> Result<Vec<OwnedFd>> {
             Kind::File(file) => {
                 // a program cannot be executed while anybody could write to it (ETXTBSY)
                 let backing = Backing::Shared(index as u32);
-                let shared = section.spaces.iter().flat_map(|space| &space.mappings).any(|map| map.shared && map.backing == backing);
+                let shared =
+                    section.spaces.iter().flat_map(|space| &space.mappings).any(|map| map.shared && map.backing == backing);
                 fds.push(file.open(cx, if shared { libc::O_RDWR } else { libc::O_RDONLY })?);
                 continue;
             }

@@ -53,7 +53,8 @@ pub struct Observed {
 impl Observed {
     pub fn unix(&mut self) -> Result<&[UnixEntry]> {
         if self.unix.is_none() {
-            let list = crate::proc::diag::unix_sockets().doing(|| "list the unix sockets (sock_diag(7); the kernel needs its module unix_diag)".into())?;
+            let list = crate::proc::diag::unix_sockets()
+                .doing(|| "list the unix sockets (sock_diag(7); the kernel needs its module unix_diag)".into())?;
             self.by_inode = list.iter().enumerate().map(|(index, entry)| (entry.inode, index)).collect();
             self.unix = Some(list);
         }

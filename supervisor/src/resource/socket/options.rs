@@ -279,7 +279,9 @@ impl Options {
                         entry.name
                     )));
                 }
-                _ => socket::set_option(fd, *level, *option, value).doing(|| format!("set the option {} of {what}", entry.name))?,
+                _ => {
+                    socket::set_option(fd, *level, *option, value).doing(|| format!("set the option {} of {what}", entry.name))?
+                }
             }
         }
         if when != When::Late {

@@ -203,7 +203,8 @@ pub(super) fn conclude(section: &mut Section, cx: &mut Capture) -> Result<()> {
     for (id, record) in records(section) {
         let peer_name = match record.peer() {
             Some(Peer::Socket(number) | Peer::WaitingAt(number)) if !known.contains_key(number) => {
-                let all = crate::proc::diag::unix_sockets().doing(|| "list the unix sockets (sock_diag(7); the kernel needs its module unix_diag)".into())?;
+                let all = crate::proc::diag::unix_sockets()
+                    .doing(|| "list the unix sockets (sock_diag(7); the kernel needs its module unix_diag)".into())?;
                 let entry = all.into_iter().find(|entry| entry.inode == *number);
                 let mut name = entry.map(|entry| entry.name).unwrap_or_default();
                 if !name.is_empty() {

@@ -269,7 +269,8 @@ fn make_free(target: &Path) -> Result<()> {
     if !found.file_type().is_socket() {
         return taken("another file");
     }
-    let all = crate::proc::diag::unix_sockets().doing(|| "list the unix sockets (sock_diag(7); the kernel needs its module unix_diag)".into())?;
+    let all = crate::proc::diag::unix_sockets()
+        .doing(|| "list the unix sockets (sock_diag(7); the kernel needs its module unix_diag)".into())?;
     let is_it = |entry: &crate::proc::diag::UnixEntry| {
         entry.file == Some(found.ino() as u32) && entry.name.get(..).is_some_and(|name| name.ends_with(base(target)))
     };
