@@ -83,6 +83,7 @@ pub fn run(
         },
         closed_connections: Vec::new(),
         kernel_names: request.record.names == Names::Kernel,
+        wall_filters: request.record.walls.filters(),
         leave_running: request.leave_running,
         pod_name: pod.clone(),
         writer,

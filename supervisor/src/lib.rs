@@ -13,3 +13,4 @@ pub mod restart;
 mod stage;
 pub mod sys;
 pub mod tracee;
+pub mod walls;

@@ -9,6 +9,7 @@ use crate::resource::{self, Context, Nascent, aio, attributes, cgroup, credentia
 use crate::resource::{
     memory, mqueue, posix_shm, process, seccomp, shim_names, signal, sysv_msg, sysv_sem, sysv_shm, task, terminal, timer,
 };
+use crate::walls;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -76,6 +77,7 @@ pub fn run(
         processes: Vec::new(),
         host_ids: HashMap::from([(1, request.init_pid)]),
         kernel_names: request.names == Names::Kernel,
+        walls: request.record.walls.clone(),
         pod_name: request.record.name.clone(),
         sender: pair,
         descriptions: Descriptions::default(),
@@ -189,6 +191,7 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     signal::drain(cx)?;
     signal::restore(&records.signals, cx)?;
     cgroup::restore(&records.cgroups, cx)?;
+    walls::restore::restore(&cx.walls.clone(), cx)?;
     seccomp::restore(&records.seccomp, cx)?;
     credentials::restore(&records.credentials, cx)?;
     attributes::restore_last(&records.attributes, cx)?;

@@ -1,6 +1,7 @@
 use super::Context;
 use crate::pod::client;
 use crate::pod::record::{NamesChoice, PodRecord, parse_variable};
+use crate::walls::{Profile, Walls};
 
 /// Make a pod
 #[derive(Debug, clap::Args)]
@@ -26,6 +27,12 @@ pub(super) struct PodOptions {
     /// Run programs that the shim cannot be preloaded into (static, set-uid) with the host's names
     #[arg(long)]
     allow_unshimmed: bool,
+    /// How strictly programs are held; docs/threat-model.md tells what each profile holds
+    #[arg(long, value_enum, value_name = "P", default_value_t = Profile::Default)]
+    profile: Profile,
+    /// Allow io_uring, whose requests no filter sees, and which a checkpoint refuses
+    #[arg(long)]
+    io_uring: bool,
 }
 
 impl PodOptions {
@@ -43,6 +50,7 @@ pub(super) fn create(context: &Context, name: &str, options: PodOptions) -> anyh
     }
     record.env = options.env;
     record.allow_unshimmed = options.allow_unshimmed;
+    record.walls = Walls { profile: options.profile, io_uring: options.io_uring };
     let (names, note) = client::create(&context.roots, record, options.names)?;
     tracing::info!("pod \"{name}\" is made; its names are realized by: {names}");
     if let Some(reason) = note {

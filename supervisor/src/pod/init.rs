@@ -7,6 +7,7 @@ use super::record::Names;
 use super::spawn;
 use super::terminals::Terminals;
 use crate::sys::launch::{self, Fork};
+use crate::walls::Ready;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -43,6 +44,8 @@ pub struct Setup {
     /// Whether the pod is to be restarted: init then ends, with all there is, when supervisor and engine are gone before it was told
     /// that the restart is complete.
     pub restarting: bool,
+    /// What holds the pod's programs.
+    pub walls: Ready,
 }
 
 /// An init that has set itself up and waits to be let go. Dropped before, it ends.
@@ -160,6 +163,7 @@ struct Init {
     waiters: Vec<(i32, OwnedFd)>,
     ends: VecDeque<(i32, Exit)>,
     terminals: Terminals,
+    walls: Ready,
     /// Hung up when the supervisor is gone; none once the pod is established.
     birth: Option<OwnedFd>,
 }
@@ -201,6 +205,7 @@ impl Init {
             waiters: Vec::new(),
             ends: VecDeque::new(),
             terminals: Terminals::default(),
+            walls: setup.walls.clone(),
             birth: None,
         })
     }
@@ -325,7 +330,7 @@ impl Init {
         if let (Some(table), Some(user)) = (&self.table, &spawn.user) {
             table.admit(user.uid);
         }
-        let (pid, mut go, mut report) = spawn::fork_program(spawn, stdio)?;
+        let (pid, mut go, mut report) = spawn::fork_program(spawn, stdio, &self.walls)?;
         let virtual_pid = self.enter(pid, None)?;
         self.table.iter().for_each(|table| table.leads_session(virtual_pid));
         // A new process must not inherit the end of an older one that had its id.

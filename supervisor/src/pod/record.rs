@@ -1,5 +1,6 @@
 //! What is known of a pod beyond its processes; kept in the state directory, and part of an image.
 use super::Error;
+use crate::walls::Walls;
 use serde::{Deserialize, Serialize};
 
 /// Who realizes the pod's virtual names (ARCHITECTURE.md).
@@ -69,6 +70,9 @@ pub struct PodRecord {
     /// Under shim names: whether programs that the shim cannot reach may be executed, with the host's names.
     #[serde(default)]
     pub allow_unshimmed: bool,
+    /// What holds its programs.
+    #[serde(default)]
+    pub walls: Walls,
     /// The user who made the pod.
     pub uid: u32,
     /// That user's group.
@@ -90,6 +94,7 @@ impl PodRecord {
             domainname: "(none)".to_owned(),
             env: Vec::new(),
             allow_unshimmed: false,
+            walls: Walls::default(),
             uid: nix::unistd::geteuid().as_raw(),
             gid: nix::unistd::getegid().as_raw(),
             created: now(),

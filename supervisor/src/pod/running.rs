@@ -9,6 +9,7 @@ use super::record::{Names, PodRecord, now};
 use super::registry::{self, InitRecord};
 use super::socket::listen_at;
 use crate::sys::launch::{pidfd_open, pidfd_send_signal};
+use crate::walls::Ready;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::SockType;
 use nix::unistd::Pid;
@@ -42,6 +43,7 @@ impl RunningInit {
             clocks,
             table: paths.table(),
             restarting: paths.restarting().exists(),
+            walls: Ready::new(&pod.walls),
         };
         let nascent = init::start(&setup, listener).map_err(|refused| match pod.names {
             Names::Kernel => Error::NoKernelNames { pod: pod.name.clone(), reason: refused.to_string() },

@@ -2,6 +2,7 @@
 use super::init_protocol::Spawn;
 use super::namespaces::Refused;
 use crate::sys::launch;
+use crate::walls::Ready;
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, execve, setgid, setgroups, setsid, setuid};
@@ -14,25 +15,25 @@ use std::path::{Path, PathBuf};
 
 /// The child's side. `go` delivers a byte once the child may run (its names are entered), `report` takes what failed;
 /// a successful exec closes it.
-pub fn become_program(spawn: Spawn, stdio: Vec<OwnedFd>, mut go: std::fs::File, mut report: std::fs::File) -> ! {
+pub fn become_program(spawn: Spawn, stdio: Vec<OwnedFd>, walls: &Ready, mut go: std::fs::File, mut report: std::fs::File) -> ! {
     let mut byte = [0];
     // Not released: init could not enter the child's names, or is gone.
     if go.read_exact(&mut byte).is_err() {
         launch::exit_now(127);
     }
-    let refused = prepare_and_exec(spawn, &stdio);
+    let refused = prepare_and_exec(spawn, &stdio, walls);
     let _ = report.write_all(&rmp_serde::to_vec_named(&refused).unwrap_or_default());
     launch::exit_now(127)
 }
 
-fn prepare_and_exec(spawn: Spawn, stdio: &[OwnedFd]) -> Refused {
-    match prepare(&spawn, stdio) {
+fn prepare_and_exec(spawn: Spawn, stdio: &[OwnedFd], walls: &Ready) -> Refused {
+    match prepare(&spawn, stdio, walls) {
         Ok(()) => exec(&spawn),
         Err(refused) => refused,
     }
 }
 
-fn prepare(spawn: &Spawn, stdio: &[OwnedFd]) -> Result<(), Refused> {
+fn prepare(spawn: &Spawn, stdio: &[OwnedFd], walls: &Ready) -> Result<(), Refused> {
     launch::reset_signals();
     setsid().map_err(Refused::at("making a session"))?;
     let opened = match &spawn.log {
@@ -49,12 +50,15 @@ fn prepare(spawn: &Spawn, stdio: &[OwnedFd]) -> Result<(), Refused> {
         launch::take_terminal().map_err(Refused::at("taking the terminal"))?;
     }
     umask(Mode::from_bits_truncate(spawn.umask));
+    // Before the change of users, which takes the privilege to; what that needs the walls allow.
+    walls.enter()?;
     if let Some(user) = &spawn.user {
         let groups: Vec<Gid> = user.groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
         setgroups(&groups).map_err(Refused::at("setting the user's groups"))?;
         setgid(Gid::from_raw(user.gid)).map_err(Refused::at("setting the user's group"))?;
         setuid(Uid::from_raw(user.uid)).map_err(Refused::at("becoming the user"))?;
     }
+    walls.seal()?;
     std::env::set_current_dir(&spawn.cwd).map_err(Refused::io(format!("entering the directory {}", spawn.cwd.display())))
 }
 
@@ -124,7 +128,7 @@ pub fn candidates(program: &OsStr, path: Option<&OsStr>) -> Vec<PathBuf> {
 
 /// Forks a child that becomes the program. Returns its id, the pipe's end that releases it and the one on which it
 /// reports.
-pub fn fork_program(spawn: Spawn, stdio: Vec<OwnedFd>) -> Result<(i32, std::fs::File, std::fs::File), Refused> {
+pub fn fork_program(spawn: Spawn, stdio: Vec<OwnedFd>, walls: &Ready) -> Result<(i32, std::fs::File, std::fs::File), Refused> {
     let pipe = || nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(Refused::at("making a pipe"));
     let (go_read, go_write) = pipe()?;
     let (report_read, report_write) = pipe()?;
@@ -132,7 +136,7 @@ pub fn fork_program(spawn: Spawn, stdio: Vec<OwnedFd>) -> Result<(i32, std::fs::
         launch::Fork::Child => {
             // Otherwise the child would hold its own release open after init's end.
             drop((go_write, report_read));
-            become_program(spawn, stdio, go_read.into(), report_write.into())
+            become_program(spawn, stdio, walls, go_read.into(), report_write.into())
         }
         launch::Fork::Parent(pid) => Ok((pid.as_raw(), go_write.into(), report_read.into())),
     }

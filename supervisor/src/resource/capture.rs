@@ -122,6 +122,8 @@ pub struct Capture {
     pub closed_connections: Vec<String>,
     /// Whether the pod has kernel namespaces of its own (`--names kernel`).
     pub kernel_names: bool,
+    /// How many seccomp filters every process has of the pod's walls.
+    pub wall_filters: u32,
     /// Whether the pod goes on after the checkpoint.
     pub leave_running: bool,
     pub pod_name: String,

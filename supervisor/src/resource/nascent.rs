@@ -4,6 +4,7 @@ use super::{Context, Error, Result, Vpid};
 use crate::image::{ImageReader, RunRef};
 use crate::proc::Proc;
 use crate::tracee::{Call, Injector, Stopped};
+use crate::walls::Walls;
 use std::any::Any;
 use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -71,6 +72,7 @@ pub struct Nascent {
     /// Virtual to host id of every process and task that exists by now.
     pub host_ids: HashMap<Vpid, i32>,
     pub kernel_names: bool,
+    pub walls: Walls,
     pub pod_name: String,
     /// The engine's end of the socket pair over which descriptors are handed to processes.
     pub sender: OwnedFd,

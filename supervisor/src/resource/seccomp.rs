@@ -2,7 +2,8 @@
 //!
 //! A filter would also judge the calls that we make in the task, and may kill for them: filters are suspended
 //! (PTRACE_O_SUSPEND_SECCOMP) while the task is stopped. Where that is not allowed such a program is refused before it is touched.
-//! What the pod itself was started under (a container's filter) belongs to this host and is not recorded.
+//! What the pod itself was started under (a container's filter) belongs to this host, and the pod's walls are made of its record: neither
+//! is recorded.
 use super::{Capture, CapturedProcess, Context, Error, Nascent, Result, Vpid};
 use crate::tracee::Call;
 use serde::{Deserialize, Serialize};
@@ -32,12 +33,12 @@ const FLAG_TSYNC: u64 = 1;
 const FLAG_LOG: u64 = 2;
 const PR_SET_SECCOMP: u64 = 22;
 
-/// How many filters the pod was started under.
+/// How many filters every process of the pod has before its own: those that init was started under, and the walls.
 fn inherited(cx: &Capture) -> Result<u32> {
     let what = || "read the seccomp filters of the pod's init".to_string();
     let init = cx.virtual_ids.iter().find(|(_, virtual_id)| **virtual_id == 1).map(|(host, _)| *host);
     let Some(init) = init else { return Ok(0) };
-    Ok(cx.proc.status(init, init).doing(what)?.seccomp_filters)
+    Ok(cx.proc.status(init, init).doing(what)?.seccomp_filters + cx.wall_filters)
 }
 
 /// Suspends the filters of a process, before anything is called in it.

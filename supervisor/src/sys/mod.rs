@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 pub mod buffer;
+pub mod confine;
 pub mod events;
 pub mod files;
 pub mod ipc;

@@ -16,6 +16,8 @@ pub struct Program {
     pub go_by_term: bool,
     pub foreground: bool,
     pub slow: bool,
+    /// The profile of the pod's walls, where it is not the default one.
+    pub profile: Option<String>,
     pub flags: Vec<String>,
     /// A checkpoint must be refused with a message that contains this.
     pub expect: Option<String>,
@@ -39,6 +41,7 @@ impl Program {
                 ("go", "term") => program.go_by_term = true,
                 ("start", "foreground") => program.foreground = true,
                 ("flags", flags) => program.flags = flags.split_whitespace().map(str::to_owned).collect(),
+                ("profile", profile) => program.profile = Some(profile.to_owned()),
                 ("expect", word) => program.expect = Some(word.to_owned()),
                 ("slow", "") => program.slow = true,
                 (key, value) => bail!("{}: unknown attribute \"{key}: {value}\"", source.display()),

@@ -78,7 +78,8 @@ impl<'a> Run<'a> {
         if self.case.mode == Mode::Native {
             self.start_natively()?;
         } else {
-            self.autopod(&["add", "p", "--names", &self.case.names.to_string()])?;
+            let profile = self.program.profile.as_deref().unwrap_or("default");
+            self.autopod(&["add", "p", "--names", &self.case.names.to_string(), "--profile", profile])?;
             let (binary, work) = (self.binary.to_string_lossy(), self.work.to_string_lossy());
             self.autopod(&["addproc", "p", "--", &binary, self.how(), &work])?;
         }

@@ -1,0 +1,100 @@
+//! The walls of a pod: what holds programs that do not want to be held. docs/threat-model.md tells which wall holds what.
+//!
+//! They are put up in two places. The Landlock domain ([`landlock`]) is entered by the pod's init, of which every process of the pod is a
+//! child. Capabilities ([`capabilities`]) and the seccomp filter ([`seccomp`]) are each program's: init must be able to give ids to
+//! processes that it makes. A restart puts them on each process, as the last thing before its own filters and credentials.
+pub mod capabilities;
+pub mod restore;
+pub mod seccomp;
+pub mod table;
+
+use crate::pod::namespaces::Refused;
+use crate::sys::confine;
+use serde::{Deserialize, Serialize};
+
+/// How strictly a pod is held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// What services need and no more: see docs/system-calls.md.
+    Default,
+    /// Also without tracing, set-user-id programs and most of root's capabilities.
+    Strict,
+    /// No walls but the namespaces.
+    // pods of before there were walls have none
+    #[default]
+    None,
+}
+
+impl std::fmt::Display for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Default => "default",
+            Self::Strict => "strict",
+            Self::None => "none",
+        })
+    }
+}
+
+/// What of a pod's record is about its walls. The filters themselves are not kept in an image: they are made of this, by the AutoPod that
+/// restarts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Walls {
+    /// How strictly the pod is held.
+    #[serde(default)]
+    pub profile: Profile,
+    /// Whether io_uring is allowed.
+    #[serde(default)]
+    pub io_uring: bool,
+}
+
+impl Walls {
+    /// How many seccomp filters each process of the pod has of these walls.
+    pub fn filters(&self) -> u32 {
+        (self.profile != Profile::None).into()
+    }
+
+    /// Whether programs may not gain privilege by execve(2): where there is none to gain, or none is wanted.
+    pub fn no_new_privs(&self) -> bool {
+        match self.profile {
+            Profile::None => false,
+            Profile::Default => !nix::unistd::geteuid().is_root(),
+            Profile::Strict => true,
+        }
+    }
+}
+
+/// The walls of a pod, ready to be put up.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    walls: Walls,
+    filter: seccomp::Program,
+}
+
+impl Ready {
+    /// Makes what takes time, before a process waits for it.
+    pub fn new(walls: &Walls) -> Self {
+        Self { walls: walls.clone(), filter: seccomp::compile(table::rows(), walls) }
+    }
+
+    /// In a process that is about to become a program, while it still has init's privileges. After this it may change to the program's
+    /// user.
+    pub fn enter(&self) -> Result<(), Refused> {
+        if self.walls.profile == Profile::None {
+            return Ok(());
+        }
+        if self.walls.no_new_privs() {
+            nix::sys::prctl::set_no_new_privs().map_err(Refused::at("giving up new privileges"))?;
+        }
+        capabilities::bound(self.walls.profile).map_err(Refused::at("dropping capabilities"))?;
+        confine::set_filter(&self.filter).map_err(Refused::at("setting the seccomp filter"))
+    }
+
+    /// The last of it, as the program's user.
+    pub fn seal(&self) -> Result<(), Refused> {
+        match self.walls.profile {
+            Profile::None => Ok(()),
+            profile => capabilities::drop_all_but(profile).map_err(Refused::at("dropping capabilities")),
+        }
+    }
+}
