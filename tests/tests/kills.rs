@@ -270,7 +270,7 @@ fn cells(label: &str, body: impl Fn(&Test) -> Result<()>) {
     for user in [User::Root, User::Unprivileged] {
         for names in [Names::Kernel, Names::Shim] {
             let test = Test::new(label, names, user).unwrap();
-            body(&test).with_context(|| format!("under {names} names as {user:?}")).unwrap();
+            body(&test).unwrap_or_else(|e| panic!("under {names} names as {user:?}: {e:#}"));
         }
     }
 }
