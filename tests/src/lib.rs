@@ -4,3 +4,4 @@ pub mod command;
 pub mod fuzz;
 pub mod live;
 pub mod matrix;
+pub mod security;

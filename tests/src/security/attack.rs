@@ -1,0 +1,116 @@
+//! An attack: its source, its header (see `tests/security/attacks/attack.h`), and how to build it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// What the first lines of an attack say.
+#[derive(Debug, Clone, Default)]
+pub struct Attack {
+    pub name: String,
+    pub source: PathBuf,
+    pub tries: String,
+    pub wall: String,
+    /// Outside of any pod, root succeeds with it.
+    pub root_succeeds: bool,
+    /// Outside of any pod, an unprivileged user succeeds with it.
+    pub user_succeeds: bool,
+    /// Why nobody does, where that is so.
+    pub never: Option<String>,
+    /// What the control may answer instead, on kernels that lack the thing, and why.
+    pub unless: Vec<String>,
+    pub unless_reason: String,
+    /// The control has a neighbour pod, too.
+    pub needs_pods: bool,
+    /// The harm is about files: meaningless where a pod has the host's own tree.
+    pub needs_tree: bool,
+    pub needs_terminal: bool,
+    /// Profiles that hold it; all, if empty.
+    pub profiles: Vec<String>,
+}
+
+impl Attack {
+    /// Reads the header of one source file.
+    pub fn read(source: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
+        let name = source.file_stem().context("an attack has a name")?.to_string_lossy().into_owned();
+        let mut attack = Self { name, source: source.into(), ..Self::default() };
+        let header = text.lines().map_while(|line| line.strip_prefix("// "));
+        for line in header {
+            let (key, value) = line.split_once(": ").unwrap_or((line, ""));
+            let value = value.trim();
+            match key {
+                "tries" => attack.tries = value.into(),
+                "wall" => attack.wall = value.into(),
+                "control" => match value.split_once(' ').unwrap_or((value, "")) {
+                    ("both", "") => (attack.root_succeeds, attack.user_succeeds) = (true, true),
+                    ("root", "") => attack.root_succeeds = true,
+                    ("user", "") => attack.user_succeeds = true,
+                    ("none", reason) if !reason.is_empty() => attack.never = Some(reason.into()),
+                    _ => bail!("{}: \"control: {value}\" is none of both, root, user, none REASON", source.display()),
+                },
+                "unless" => {
+                    let (errors, reason) = value.split_once(' ').with_context(|| format!("{}: no reason", source.display()))?;
+                    attack.unless = errors.split(',').map(str::to_owned).collect();
+                    attack.unless_reason = reason.into();
+                }
+                "needs" => match value {
+                    "pods" => attack.needs_pods = true,
+                    "tree" => attack.needs_tree = true,
+                    "terminal" => attack.needs_terminal = true,
+                    _ => bail!("{}: unknown need \"{value}\"", source.display()),
+                },
+                "profiles" => attack.profiles = value.split(' ').map(str::to_owned).collect(),
+                _ => bail!("{}: unknown line \"{line}\"", source.display()),
+            }
+        }
+        if attack.tries.is_empty() || attack.wall.is_empty() {
+            bail!("{}: the header does not say what it tries and which wall holds it", source.display());
+        }
+        if !attack.root_succeeds && !attack.user_succeeds && attack.never.is_none() {
+            bail!("{}: the header says nothing of the control", source.display());
+        }
+        Ok(attack)
+    }
+
+    /// All attacks of a directory, in the order of their names.
+    pub fn read_all(directory: &Path) -> Result<Vec<Self>> {
+        let mut sources: Vec<PathBuf> = std::fs::read_dir(directory)
+            .with_context(|| format!("cannot list {}", directory.display()))?
+            .filter_map(|entry| entry.ok().map(|e| e.path()))
+            .filter(|path| path.extension().is_some_and(|e| e == "c"))
+            .collect();
+        sources.sort();
+        sources.iter().map(|source| Self::read(source)).collect()
+    }
+
+    /// Whether a pod of this profile is meant to hold it.
+    #[must_use]
+    pub fn concerns(&self, profile: &str) -> bool {
+        self.profiles.is_empty() || self.profiles.iter().any(|p| p == profile)
+    }
+}
+
+/// Compiles one source to a static program without a C library, unless the binary is newer than everything it is made of.
+pub fn build(source: &Path, binary: &Path) -> Result<()> {
+    let changed = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("security/attacks/attack.h");
+    if let Some(built) = changed(binary) {
+        if [source, &sources].iter().filter_map(|p| changed(p)).all(|t| t < built) {
+            return Ok(());
+        }
+    }
+    let temporary = binary.with_extension(format!("{}", std::process::id()));
+    let output = Command::new("gcc")
+        .args(["-static", "-nostdlib", "-O1", "-Wall", "-Wextra", "-fno-stack-protector", "-fno-builtin", "-o"])
+        .arg(&temporary)
+        .arg(source)
+        .output()
+        .context("cannot run gcc; install it (apt-get install gcc libc6-dev)")?;
+    if !output.status.success() {
+        bail!("{} does not compile:\n{}", source.display(), String::from_utf8_lossy(&output.stderr));
+    }
+    std::fs::rename(&temporary, binary)?;
+    Ok(())
+}
