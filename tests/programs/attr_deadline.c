@@ -1,4 +1,4 @@
-// needs: root; names: any; row: "Task: scheduling policy, priority, nice, affinity, timer slack, io priority"
+// needs: root; names: any; row: "Task: scheduling policy, priority, nice, affinity, timer slack, io priority"; profile: none
 // SCHED_DEADLINE with its runtime, deadline and period, in a thread.
 #include "harness.h"
 typedef struct {

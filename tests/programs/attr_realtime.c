@@ -1,4 +1,4 @@
-// needs: root; names: any; row: "Task: scheduling policy, priority, nice, affinity, timer slack, io priority"
+// needs: root; names: any; row: "Task: scheduling policy, priority, nice, affinity, timer slack, io priority"; profile: none
 // SCHED_RR and SCHED_FIFO priorities of threads, a negative niceness.
 #include "harness.h"
 static void *run(void *arg) {

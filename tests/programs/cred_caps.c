@@ -1,4 +1,4 @@
-// needs: root; names: any; row: "Process: credentials: capabilities, securebits, no_new_privs"
+// needs: root; names: any; row: "Process: credentials: capabilities, securebits, no_new_privs"; profile: none
 // Capability sets that differ from each other, the bounding and ambient sets, securebits.
 #include "harness.h"
 #include <linux/capability.h>

@@ -1,4 +1,4 @@
-// needs: any; names: kernel; row: "Process: parent, process group, session, controlling terminal, foreground group"
+// needs: any; names: kernel; row: "Process: parent, process group, session, controlling terminal, foreground group"; profile: none
 // Children made by raw clone and clone3, with CLONE_PARENT, without an exit signal, with pidfd and tid pointers.
 #include "harness.h"
 #include <linux/sched.h>

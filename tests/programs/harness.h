@@ -22,6 +22,7 @@
 //     start: foreground  it must not daemonize itself
 //     flags: ...         more arguments for the compiler
 //     expect: WORD       a checkpoint must be refused with a message that contains WORD, and the program be left unharmed
+//     profile: none      the profile of the walls that it needs, if not the default one
 //     slow               left out of the short run
 #ifndef AUTOPOD_TEST_HARNESS_H
 #define AUTOPOD_TEST_HARNESS_H

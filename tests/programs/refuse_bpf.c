@@ -1,4 +1,4 @@
-// needs: root; names: any; expect: bpf; row: "Descriptors: bpf, perf (refuse)"
+// needs: root; names: any; expect: bpf; row: "Descriptors: bpf, perf (refuse)"; profile: none
 // A bpf map.
 #include "harness.h"
 #include <linux/bpf.h>

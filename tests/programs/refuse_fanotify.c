@@ -1,4 +1,4 @@
-// needs: root; names: any; expect: fanotify; row: "Descriptors: fanotify (refuse)"
+// needs: root; names: any; expect: fanotify; row: "Descriptors: fanotify (refuse)"; profile: none
 // A fanotify group.
 #include "harness.h"
 #include <sys/fanotify.h>

@@ -1,4 +1,4 @@
-// needs: root; names: any; expect: fsopen; row: "Descriptors: bpf, perf (refuse)"
+// needs: root; names: any; expect: fsopen; row: "Descriptors: bpf, perf (refuse)"; profile: none
 // A file system that is being made.
 #include "harness.h"
 int main(int argc, char **argv) {

@@ -1,4 +1,4 @@
-// needs: any; names: any; expect: io_uring; row: "Descriptors: io_uring (refuse)"
+// needs: any; names: any; expect: io_uring; row: "Descriptors: io_uring (refuse)"; profile: none
 // An io_uring instance.
 #include "harness.h"
 #include <linux/io_uring.h>

@@ -1,4 +1,4 @@
-// needs: any; names: any; expect: keyring; row: "Process: keyrings (refuse)"
+// needs: any; names: any; expect: keyring; row: "Process: keyrings (refuse)"; profile: none
 // A session keyring of the program's own with a key in it.
 #include "harness.h"
 #include <linux/keyctl.h>

@@ -1,4 +1,4 @@
-// needs: root; names: any; expect: packet; row: "Internet: raw, packet, netlink (refuse unless idle netlink)"
+// needs: root; names: any; expect: packet; row: "Internet: raw, packet, netlink (refuse unless idle netlink)"; profile: none
 // A packet socket.
 #include "socket.h"
 #include <linux/if_ether.h>

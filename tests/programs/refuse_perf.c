@@ -1,4 +1,4 @@
-// needs: any; names: any; expect: perf; row: "Descriptors: bpf, perf (refuse)"
+// needs: any; names: any; expect: perf; row: "Descriptors: bpf, perf (refuse)"; profile: none
 // A performance counter.
 #include "harness.h"
 #include <linux/perf_event.h>

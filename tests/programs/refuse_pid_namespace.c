@@ -1,4 +1,4 @@
-// needs: root; names: any; expect: namespace; row: "Process: pid namespaces of its own (refuse)"
+// needs: root; names: any; expect: namespace; row: "Process: pid namespaces of its own (refuse)"; profile: none
 // A child in a pid namespace of its own.
 #include "harness.h"
 int main(int argc, char **argv) {

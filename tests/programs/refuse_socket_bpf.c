@@ -1,4 +1,4 @@
-// needs: root; names: any; expect: SO_ATTACH_BPF; row: "Internet: all options"
+// needs: root; names: any; expect: SO_ATTACH_BPF; row: "Internet: all options"; profile: none
 // A socket whose filter is an eBPF program, without any other descriptor on that.
 #include "socket.h"
 #include <linux/bpf.h>

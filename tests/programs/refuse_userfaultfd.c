@@ -1,4 +1,4 @@
-// needs: root; names: any; expect: userfaultfd; row: "Descriptors: userfaultfd (refuse)"
+// needs: root; names: any; expect: userfaultfd; row: "Descriptors: userfaultfd (refuse)"; profile: none
 // A userfaultfd.
 #include "harness.h"
 #include <linux/userfaultfd.h>

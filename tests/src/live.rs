@@ -26,6 +26,11 @@ pub struct Live {
 impl Live {
     /// Makes a pod for a user; `label` tells tests apart.
     pub fn new(label: &str, names: Names, user: User) -> Result<Self> {
+        Self::with_options(label, names, user, &[])
+    }
+
+    /// As [`Self::new`], with more options of `autopod add`.
+    pub fn with_options(label: &str, names: Names, user: User, options: &[&str]) -> Result<Self> {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let own = Identity::own()?;
@@ -49,7 +54,8 @@ impl Live {
         let home = directory.join("h").to_string_lossy().into_owned();
         let place = Place { identity, directory: directory.clone(), environment: vec![("AUTOPOD_HOME".into(), home)] };
         let live = Self { place, directory, names, autopod: binaries.join("autopod"), rounds: 0 };
-        live.autopod(&["add", "p", "--names", &names.to_string()])?;
+        let names = names.to_string();
+        live.autopod(&[&["add", "p", "--names", &names][..], options].concat())?;
         Ok(live)
     }
 

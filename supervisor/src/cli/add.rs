@@ -1,6 +1,7 @@
 use super::Context;
 use crate::pod::client;
 use crate::pod::record::{NamesChoice, PodRecord, parse_variable};
+use crate::walls::limits::{self, Limits};
 use crate::walls::{Profile, Walls};
 
 /// Make a pod
@@ -33,6 +34,15 @@ pub(super) struct PodOptions {
     /// Allow io_uring, whose requests no filter sees, and which a checkpoint refuses
     #[arg(long)]
     io_uring: bool,
+    /// Memory that the pod may use: bytes, or 512M, 2G
+    #[arg(long, value_name = "SIZE", value_parser = limits::parse_size)]
+    memory: Option<u64>,
+    /// Processes and threads that the pod may have
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pids: Option<u64>,
+    /// Processors' time that the pod may use: 0.5 is half of one
+    #[arg(long, value_name = "N", value_parser = limits::parse_cpus)]
+    cpus: Option<u64>,
 }
 
 impl PodOptions {
@@ -50,7 +60,11 @@ pub(super) fn create(context: &Context, name: &str, options: PodOptions) -> anyh
     }
     record.env = options.env;
     record.allow_unshimmed = options.allow_unshimmed;
-    record.walls = Walls { profile: options.profile, io_uring: options.io_uring };
+    record.walls = Walls {
+        profile: options.profile,
+        io_uring: options.io_uring,
+        limits: Limits { memory: options.memory, pids: options.pids, cpus: options.cpus },
+    };
     let (names, note) = client::create(&context.roots, record, options.names)?;
     tracing::info!("pod \"{name}\" is made; its names are realized by: {names}");
     if let Some(reason) = note {

@@ -9,6 +9,7 @@ mod addproc;
 mod attach;
 mod attach_verb;
 mod checkpoint;
+mod doctor;
 mod generate;
 mod inspect;
 mod key;
@@ -63,6 +64,7 @@ enum Verb {
     Key(key::Args),
     Stop(stop::Args),
     Rm(rm::Args),
+    Doctor(doctor::Args),
     Generate(generate::Args),
     /// Becomes a pod's supervisor; started by the other verbs
     #[command(hide = true)]
@@ -124,6 +126,7 @@ pub fn main() -> ExitCode {
         Verb::Key(args) => key::run(&context, args),
         Verb::Stop(args) => stop::run(&context, args),
         Verb::Rm(args) => rm::run(&context, args),
+        Verb::Doctor(args) => doctor::run(&context, args),
         Verb::Generate(args) => generate::run(args),
         Verb::Supervise { name } => crate::pod::begin::run(&name).map_err(Into::into),
         Verb::Engine { verb } => crate::pod::run_engine(&verb).map_err(Into::into),

@@ -18,7 +18,16 @@ pub(super) fn run(context: &Context, args: Args) -> anyhow::Result<()> {
     let record = registry::get(&context.roots, &args.name)?;
     let running = registry::running_init(&context.roots.pod(&args.name), &args.name)?.is_some();
     let stats = match running {
-        false => Stats { name: args.name, names: record.names, processes: 0, threads: 0, rss: 0, cpu_ms: 0, uptime: 0 },
+        false => Stats {
+            name: args.name,
+            names: record.names,
+            processes: 0,
+            threads: 0,
+            rss: 0,
+            cpu_ms: 0,
+            uptime: 0,
+            limits: Vec::new(),
+        },
         true => match Client::open(&context.roots, &args.name)?.ask(&Request::Stats)? {
             Answer::Stats(stats) => stats,
             other => bail!("the supervisor of pod \"{}\" answered {other:?}", args.name),
@@ -28,6 +37,7 @@ pub(super) fn run(context: &Context, args: Args) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&stats)?);
         return Ok(());
     }
+    let limits = stats.limits;
     let header = ["NAME", "NAMES", "PROCESSES", "THREADS", "RSS", "CPU", "UPTIME"];
     let row = vec![
         stats.name,
@@ -39,5 +49,6 @@ pub(super) fn run(context: &Context, args: Args) -> anyhow::Result<()> {
         table::duration(stats.uptime),
     ];
     table::print(&header, &["PROCESSES", "THREADS", "RSS", "CPU", "UPTIME"], vec![row]);
+    limits.iter().for_each(|limit| println!("limit: {limit}"));
     Ok(())
 }

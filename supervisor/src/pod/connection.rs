@@ -21,13 +21,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Takes the connection if its peer may use it: the owner or root, and no process of the pod whose init is given.
+    /// Takes the connection if its peer may use it: the owner or root, and no process of the pod whose init is given, nor of another pod.
     pub(super) fn admit(socket: OwnedFd, init: Option<i32>) -> Option<Self> {
         let peer = getsockopt(&socket, sockopt::PeerCredentials).ok()?;
         let uid = Uid::from_raw(peer.uid());
         // A peer that is gone already cannot be told from one of the pod.
-        let outside =
-            super::members::read_stat(peer.pid()).is_some() && init.is_none_or(|init| !super::members::belongs(peer.pid(), init));
+        let outside = super::members::read_stat(peer.pid()).is_some()
+            && init.is_none_or(|init| !super::members::belongs(peer.pid(), init))
+            && !super::members::is_of_another_pod(peer.pid());
         if (uid != geteuid() && !uid.is_root()) || !outside {
             tracing::warn!("refused a connection of process {} of user {uid}", peer.pid());
             return None;

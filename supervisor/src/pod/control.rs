@@ -203,6 +203,9 @@ pub struct Stats {
     pub cpu_ms: u64,
     /// Seconds since init was started.
     pub uptime: u64,
+    /// What it may use at most, and what holds it there: one phrase each.
+    #[serde(default)]
+    pub limits: Vec<String>,
 }
 
 #[cfg(test)]

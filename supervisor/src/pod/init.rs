@@ -195,6 +195,7 @@ impl Init {
                 )
             }
         };
+        setup.walls.surround(setup.names == Names::Kernel)?;
         Ok(Self {
             names: setup.names,
             owner: nix::unistd::getuid(),
@@ -279,6 +280,7 @@ impl Init {
                 (uid == self.owner || uid.is_root())
                     && super::members::read_stat(peer.pid()).is_some()
                     && !super::members::belongs(peer.pid(), getpid().as_raw())
+                    && !super::members::is_of_another_pod(peer.pid())
             }
         }
     }

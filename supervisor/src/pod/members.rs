@@ -70,6 +70,30 @@ pub fn descendants(init: i32) -> BTreeMap<i32, Stat> {
     all.into_iter().filter(|(pid, _)| found.contains(pid)).collect()
 }
 
+/// What inits call themselves; only they can.
+pub const INIT_NAME: &str = "autopod-init";
+
+/// The init of the innermost pod that a process is in.
+fn init_above(pid: i32) -> Option<i32> {
+    let mut at = read_stat(pid)?.ppid;
+    for _ in 0..100_000 {
+        let stat = read_stat(at)?;
+        if stat.comm == INIT_NAME {
+            return Some(stat.pid);
+        }
+        at = stat.ppid;
+    }
+    None
+}
+
+/// Whether a process is in a pod and we are not in that. Programs of one pod must not administer another.
+pub fn is_of_another_pod(pid: i32) -> bool {
+    init_above(pid).is_some_and(|theirs| {
+        let own = std::process::id() as i32;
+        theirs != own && init_above(own) != Some(theirs)
+    })
+}
+
 /// Whether `pid` is init or descends from it.
 pub fn belongs(pid: i32, init: i32) -> bool {
     let mut at = pid;

@@ -1,6 +1,7 @@
 //! Where a pod keeps what: a runtime directory (sockets, the namespace table; gone after a reboot) and a
 //! state directory (record, logs; kept).
 use super::Error;
+use crate::walls::own_files::OwnFiles;
 use nix::unistd::{Uid, geteuid};
 use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -77,6 +78,15 @@ impl Paths {
     pub fn make(&self) -> Result<(), Error> {
         make_private(&self.runtime)?;
         make_private(&self.state)
+    }
+
+    /// What programs of the pod must not reach of AutoPod's own.
+    pub fn own_files(&self) -> OwnFiles {
+        let own = [&self.runtime, &self.state];
+        OwnFiles {
+            all: own.into_iter().filter_map(|dir| dir.parent()).map(Path::to_owned).collect(),
+            pods: own.into_iter().cloned().collect(),
+        }
     }
 
     /// The socket on which the supervisor takes requests.

@@ -2,6 +2,7 @@
 use super::Error;
 use super::paths::{Paths, Roots};
 use super::record::{Names, PodRecord, check_name};
+use crate::walls::limits::{self, Held};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
@@ -18,6 +19,9 @@ pub struct InitRecord {
     pub names: Names,
     /// When it was started, in seconds since the epoch.
     pub started: u64,
+    /// What holds the pod's limits.
+    #[serde(default)]
+    pub limits: Vec<Held>,
 }
 
 impl InitRecord {
@@ -99,9 +103,16 @@ pub fn save(paths: &Paths, record: &PodRecord) -> Result<(), Error> {
     store(&paths.record(), record)
 }
 
+/// Removes the control groups of a pod that is not running.
+pub fn release_limits(paths: &Paths) {
+    let record = load::<InitRecord>(&paths.init_record(), "").ok().flatten();
+    record.iter().for_each(|record| limits::release(&record.limits));
+}
+
 /// Removes everything of a pod that is not running. The record goes last, so that an interrupted removal
 /// leaves a pod which can be removed again.
 pub fn remove(paths: &Paths) -> Result<(), Error> {
+    release_limits(paths);
     remove_dir(&paths.runtime)?;
     if let Ok(entries) = std::fs::read_dir(&paths.state) {
         for entry in entries.flatten().filter(|e| e.path() != paths.record()) {

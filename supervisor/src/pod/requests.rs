@@ -86,6 +86,7 @@ impl Supervisor {
             rss: members.iter().map(|m| m.rss).sum(),
             cpu_ms: members.iter().map(|m| m.cpu_ms).sum(),
             uptime: self.init.as_ref().map_or(0, |init| now().saturating_sub(init.record.started)),
+            limits: self.init.as_ref().map_or_else(Vec::new, |init| record.walls.limits.describe(&init.record.limits)),
         })
     }
 

@@ -9,7 +9,7 @@ use super::record::{Names, PodRecord, now};
 use super::registry::{self, InitRecord};
 use super::socket::listen_at;
 use crate::sys::launch::{pidfd_open, pidfd_send_signal};
-use crate::walls::Ready;
+use crate::walls::{Ready, limits};
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::SockType;
 use nix::unistd::Pid;
@@ -43,7 +43,7 @@ impl RunningInit {
             clocks,
             table: paths.table(),
             restarting: paths.restarting().exists(),
-            walls: Ready::new(&pod.walls),
+            walls: Ready::new(&pod.walls, paths.own_files()),
         };
         let nascent = init::start(&setup, listener).map_err(|refused| match pod.names {
             Names::Kernel => Error::NoKernelNames { pod: pod.name.clone(), reason: refused.to_string() },
@@ -51,7 +51,9 @@ impl RunningInit {
         })?;
         let failed = |reason: String| Error::InitFailed { pod: pod.name.clone(), reason };
         let stat = members::read_stat(nascent.pid).ok_or_else(|| failed("it ended at once".into()))?;
-        let record = InitRecord { pid: nascent.pid, start_time: stat.start_time, names: pod.names, started: now() };
+        let group = format!("autopod-{}-{}-{}", pod.uid, pod.name, nascent.pid);
+        let limits = limits::hold(&pod.walls.limits, &group, nascent.pid, setup.restarting).map_err(|e| failed(e.to_string()))?;
+        let record = InitRecord { pid: nascent.pid, start_time: stat.start_time, names: pod.names, started: now(), limits };
         let pidfd = pidfd_open(Pid::from_raw(record.pid)).map_err(|e| failed(e.desc().into()))?;
         registry::store(&paths.init_record(), &record)?;
         if pod.names == Names::Kernel {

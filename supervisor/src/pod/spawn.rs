@@ -1,7 +1,7 @@
 //! How init starts a program: a forked child turns itself into it step by step, and reports the step that failed.
 use super::init_protocol::Spawn;
 use super::namespaces::Refused;
-use crate::sys::launch;
+use crate::sys::{confine, launch};
 use crate::walls::Ready;
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
@@ -21,31 +21,35 @@ pub fn become_program(spawn: Spawn, stdio: Vec<OwnedFd>, walls: &Ready, mut go: 
     if go.read_exact(&mut byte).is_err() {
         launch::exit_now(127);
     }
-    let refused = prepare_and_exec(spawn, &stdio, walls);
+    drop(go);
+    let refused = prepare_and_exec(spawn, stdio, walls, report.as_raw_fd());
     let _ = report.write_all(&rmp_serde::to_vec_named(&refused).unwrap_or_default());
     launch::exit_now(127)
 }
 
-fn prepare_and_exec(spawn: Spawn, stdio: &[OwnedFd], walls: &Ready) -> Refused {
-    match prepare(&spawn, stdio, walls) {
+fn prepare_and_exec(spawn: Spawn, stdio: Vec<OwnedFd>, walls: &Ready, report: i32) -> Refused {
+    match prepare(&spawn, stdio, walls, report) {
         Ok(()) => exec(&spawn),
         Err(refused) => refused,
     }
 }
 
-fn prepare(spawn: &Spawn, stdio: &[OwnedFd], walls: &Ready) -> Result<(), Refused> {
+fn prepare(spawn: &Spawn, mut stdio: Vec<OwnedFd>, walls: &Ready, report: i32) -> Result<(), Refused> {
+    // Until it executes the program it is init's image, with init's memory, among the pod's programs.
+    confine::forbid_tracing().map_err(Refused::at("forbidding to be traced"))?;
     launch::reset_signals();
     setsid().map_err(Refused::at("making a session"))?;
-    let opened = match &spawn.log {
-        Some(log) => open_log(log)?,
-        None => Vec::new(),
-    };
-    for (number, fd) in stdio.iter().chain(&opened).enumerate() {
+    if let Some(log) = &spawn.log {
+        stdio.extend(open_log(log)?);
+    }
+    for (number, fd) in stdio.iter().enumerate() {
         // The descriptors given lie above 2: init keeps 0 to 2 open for this.
         dup_to(fd, number as i32).map_err(Refused::at("passing standard descriptors"))?;
     }
-    // Includes `report`, `go` and the originals of the above: all end at exec.
-    launch::close_on_exec_from(3);
+    // With the originals go those that init has: its sockets are not for programs, also not for a moment.
+    std::mem::forget(stdio);
+    launch::close_range(3, report as u32);
+    launch::close_from(report as u32 + 1);
     if spawn.terminal {
         launch::take_terminal().map_err(Refused::at("taking the terminal"))?;
     }

@@ -14,6 +14,7 @@ use super::registry;
 use super::running::RunningInit;
 use super::{Error, members, socket};
 use crate::sys::launch::{self, pidfd_send_signal};
+use crate::walls::limits;
 use nix::fcntl::Flock;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::SockType;
@@ -168,6 +169,9 @@ impl Supervisor {
         if self.paths.restarting().exists() {
             tracing::warn!("a restart was interrupted; ending what there is of it");
             self.destroy_init();
+        }
+        if let (Some(init), Some(record)) = (&self.init, &self.record) {
+            limits::apply(&record.walls.limits, &init.record.limits);
         }
     }
 
@@ -438,6 +442,7 @@ impl Supervisor {
 
     fn clear_runtime(&self) {
         let paths = &self.paths;
+        registry::release_limits(paths);
         for path in [paths.init_record(), paths.init_socket(), paths.table(), paths.mounts(), paths.restarting()] {
             let _ = std::fs::remove_file(path);
         }

@@ -87,3 +87,27 @@ pub fn enter_landlock_domain(scopes: u64) -> Result<(), Errno> {
     // SAFETY: two integers.
     Errno::result(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, fd, 0) }).map(drop)
 }
+
+/// Gives this process an empty session keyring of its own (keyctl(2), KEYCTL_JOIN_SESSION_KEYRING).
+pub fn new_session_keyring() -> Result<(), Errno> {
+    const JOIN_SESSION_KEYRING: i32 = 1;
+    // SAFETY: a null name asks for a keyring without one.
+    Errno::result(unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, std::ptr::null::<u8>()) }).map(drop)
+}
+
+/// Whether a userfaultfd(2) can be had for faults in user mode.
+pub fn try_userfaultfd() -> Result<(), Errno> {
+    use std::os::fd::{FromRawFd, OwnedFd};
+    const USER_MODE_ONLY: i32 = 1;
+    // SAFETY: takes an integer.
+    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | USER_MODE_ONLY) })?;
+    // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
+    drop(unsafe { OwnedFd::from_raw_fd(fd as i32) });
+    Ok(())
+}
+
+/// Keeps other processes from tracing this one until it executes a program (PR_SET_DUMPABLE).
+pub fn forbid_tracing() -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }).map(drop)
+}

@@ -4,7 +4,6 @@
 //!
 //! An image holds what the limits are, not the groups, which are made anew wherever the pod is restarted.
 use crate::pod::namespaces::Refused;
-use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,15 +22,20 @@ pub struct Limits {
     pub cpus: Option<u64>,
 }
 
-/// Init itself, and the child that it turns into a program.
-const OURS: u64 = 2;
+/// Init itself.
+const OURS: u64 = 1;
 /// The period over which processor time is counted out, in microseconds: the kernel's default.
 const PERIOD: u64 = 100_000;
 
 impl Limits {
-    /// Whether nothing is limited.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+    /// As a user is told, with what holds each.
+    pub fn describe(&self, held: &[Held]) -> Vec<String> {
+        let amount = |controller: &str| match controller {
+            "memory" => self.memory.map(|bytes| format!("{bytes} bytes of memory")),
+            "pids" => self.pids.map(|pids| format!("{pids} processes and threads")),
+            _ => self.cpus.map(|cpus| format!("{} processors", cpus as f64 / 1000.0)),
+        };
+        held.iter().filter_map(|held| Some(format!("{}, by {}", amount(&held.controller)?, held.describe()))).collect()
     }
 
     fn controllers(&self) -> Vec<&'static str> {
@@ -184,7 +188,8 @@ pub fn hold(limits: &Limits, name: &str, init: i32, restarting: bool) -> Result<
             Some(held) => all.push(held),
             None if controller == "cpu" => {
                 release(&all);
-                let doing = "limiting the pod's processor time, for which it needs a control group, and none can be made here".into();
+                let doing =
+                    "limiting the pod's processor time, for which it needs a control group, and none can be made here".into();
                 return Err(Refused { doing, errno: libc::EACCES });
             }
             None => all.push(Held { controller: controller.into(), group: None, unified: false }),
@@ -224,21 +229,26 @@ pub fn release(all: &[Held]) {
     }
 }
 
-/// In a program that is about to start: the limits of each process, for what no group holds.
-pub fn limit_process(limits: &Limits, grouped: &[Held]) -> nix::Result<()> {
-    let by_group = |controller: &str| grouped.iter().any(|held| held.controller == controller && held.group.is_some());
+/// Those limits for which no control group can be made here, and which processes can have one by one.
+pub fn without_group(limits: &Limits) -> Limits {
+    let alone = |limit: Option<u64>, controller: &str| limit.filter(|_| probe(controller).is_none());
+    Limits { memory: alone(limits.memory, "memory"), pids: alone(limits.pids, "pids"), cpus: None }
+}
+
+/// In a program that is about to start: what it is limited to by itself.
+pub fn limit_process(limits: &Limits) -> nix::Result<()> {
     let set = |resource, value: u64| {
         let (_, hard) = nix::sys::resource::getrlimit(resource)?;
         let value = value.min(hard);
         nix::sys::resource::setrlimit(resource, value, value)
     };
-    if let Some(bytes) = limits.memory.filter(|_| !by_group("memory")) {
+    if let Some(bytes) = limits.memory {
         set(nix::sys::resource::Resource::RLIMIT_AS, bytes)?;
     }
-    if let Some(pids) = limits.pids.filter(|_| !by_group("pids")) {
+    if let Some(pids) = limits.pids {
         set(nix::sys::resource::Resource::RLIMIT_NPROC, pids)?;
     }
-    Ok::<(), Errno>(())
+    Ok(())
 }
 
 /// `512M`, `2G`, a number of bytes.
@@ -303,9 +313,9 @@ mod tests {
     fn each_version_has_its_files() {
         let limits = Limits { memory: Some(1 << 20), pids: Some(10), cpus: Some(500) };
         assert_eq!(limits.files("memory", true), [("memory.max", "1048576".to_owned())]);
-        assert_eq!(limits.files("pids", false), [("pids.max", "12".to_owned())]);
+        assert_eq!(limits.files("pids", false), [("pids.max", "11".to_owned())]);
         assert_eq!(limits.files("cpu", true), [("cpu.max", "50000 100000".to_owned())]);
         assert_eq!(limits.files("cpu", false)[1], ("cpu.cfs_quota_us", "50000".to_owned()));
-        assert!(Limits::default().is_empty() && Limits::default().controllers().is_empty());
+        assert!(Limits::default().controllers().is_empty());
     }
 }

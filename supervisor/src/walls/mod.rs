@@ -4,12 +4,18 @@
 //! child. Capabilities ([`capabilities`]) and the seccomp filter ([`seccomp`]) are each program's: init must be able to give ids to
 //! processes that it makes. A restart puts them on each process, as the last thing before its own filters and credentials.
 pub mod capabilities;
+pub mod host;
+pub mod landlock;
+pub mod limits;
+pub mod own_files;
 pub mod restore;
 pub mod seccomp;
 pub mod table;
 
 use crate::pod::namespaces::Refused;
 use crate::sys::confine;
+use limits::Limits;
+use own_files::OwnFiles;
 use serde::{Deserialize, Serialize};
 
 /// How strictly a pod is held.
@@ -46,6 +52,9 @@ pub struct Walls {
     /// Whether io_uring is allowed.
     #[serde(default)]
     pub io_uring: bool,
+    /// What it may use at most.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 impl Walls {
@@ -69,17 +78,39 @@ impl Walls {
 pub struct Ready {
     walls: Walls,
     filter: seccomp::Program,
+    /// What each process is limited to, as no control group can be made for it.
+    each: Limits,
+    hidden: OwnFiles,
 }
 
 impl Ready {
     /// Makes what takes time, before a process waits for it.
-    pub fn new(walls: &Walls) -> Self {
-        Self { walls: walls.clone(), filter: seccomp::compile(table::rows(), walls) }
+    pub fn new(walls: &Walls, hidden: OwnFiles) -> Self {
+        let each = limits::without_group(&walls.limits);
+        Self { walls: walls.clone(), filter: seccomp::compile(table::rows(), walls), each, hidden }
+    }
+
+    /// In init, when its mounts are made and before it makes a process. `own_mounts` tells whether it has a mount namespace.
+    pub fn surround(&self, own_mounts: bool) -> Result<(), Refused> {
+        if self.walls.profile == Profile::None {
+            return Ok(());
+        }
+        if own_mounts {
+            own_files::hide(&self.hidden)?;
+        }
+        // the session keyring of whoever made the pod is not for it; without keyrings in the kernel there is none
+        let _ = confine::new_session_keyring();
+        // without privilege, a domain can be entered only so
+        if self.walls.no_new_privs() {
+            nix::sys::prctl::set_no_new_privs().map_err(Refused::at("giving up new privileges"))?;
+        }
+        landlock::enter().map(drop).map_err(Refused::at("entering a Landlock domain"))
     }
 
     /// In a process that is about to become a program, while it still has init's privileges. After this it may change to the program's
     /// user.
     pub fn enter(&self) -> Result<(), Refused> {
+        limits::limit_process(&self.each).map_err(Refused::at("setting the pod's limits"))?;
         if self.walls.profile == Profile::None {
             return Ok(());
         }

@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn an_option_allows_io_uring() {
-        let walls = Walls { profile: Profile::Default, io_uring: true };
+        let walls = Walls { profile: Profile::Default, io_uring: true, ..Walls::default() };
         assert_ne!(answers(walls, &[(libc::SYS_io_uring_setup, [0, NOWHERE, 0, 0, 0])]), [-libc::ENOSYS]);
     }
 

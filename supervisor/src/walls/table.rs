@@ -148,6 +148,56 @@ pub fn rows() -> &'static [Row] {
 mod tests {
     use super::*;
 
+    fn condition(of: &Condition) -> String {
+        let values = of.values.iter().map(|value| format!("{value:#x}")).collect::<Vec<_>>().join(", ");
+        match (of.any, of.mask) {
+            (Some(bits), _) => format!("argument {} has any bit of {bits:#x}", of.argument),
+            (_, Some(mask)) => format!("argument {} in the bits {mask:#x} is {values}", of.argument),
+            _ => format!("argument {} is {values}", of.argument),
+        }
+    }
+
+    fn describe(rule: &Rule) -> String {
+        let list = |conditions: &[Condition]| conditions.iter().map(condition).collect::<Vec<_>>().join("; or ");
+        match rule.action {
+            Action::Allow => "allowed".into(),
+            Action::Unprivileged => "allowed without privilege".into(),
+            Action::Refuse => format!("refused, {}", rule.errno),
+            Action::Check if rule.refuse_if.is_empty() => format!("allowed if {}; else {}", list(&rule.allow_if), rule.errno),
+            Action::Check => format!("refused, {}, if {}; else allowed", rule.errno, list(&rule.refuse_if)),
+        }
+    }
+
+    /// docs/system-calls.md.
+    fn document(rows: &[Row]) -> String {
+        let mut text = String::from(
+            "# System calls in a pod\n\n\
+             Made of `supervisor/src/walls/system-calls.toml`, for Linux on x86-64 up to 6.18. What is not in the table is refused with\n\
+             ENOSYS, as are 32-bit and x32 calls. \"Allowed without privilege\" means that the kernel asks for a capability where it matters,\n\
+             and a pod does not have that. Arguments are counted from zero. The profile `none` has no filter.\n\n\
+             | number | call | profile default | profile strict, if it differs | why |\n|---|---|---|---|---|\n",
+        );
+        for row in rows {
+            let option =
+                row.option.as_ref().map(|option| format!("; `--{}` allows it", option.replace('_', "-"))).unwrap_or_default();
+            let strict = row.strict.as_ref().map(describe).unwrap_or_default();
+            let cells = [&row.number.to_string(), &row.name, &(describe(&row.rule) + &option), &strict, &row.reason];
+            text.push_str(&format!("| {} | {} | {} | {} | {} |\n", cells[0], cells[1], cells[2], cells[3], cells[4]));
+        }
+        text
+    }
+
+    #[test]
+    fn the_document_is_up_to_date() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/system-calls.md");
+        let wanted = document(rows());
+        if std::env::var_os("AUTOPOD_WRITE_DOCS").is_some() {
+            std::fs::write(&path, &wanted).unwrap();
+        }
+        let there = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(there == wanted, "docs/system-calls.md is not what the table says; run this test with AUTOPOD_WRITE_DOCS=1");
+    }
+
     #[test]
     fn every_call_has_one_row_that_says_what_and_why() {
         let rows = rows();

@@ -11,6 +11,7 @@ use crate::resource::{Context, Nascent, Result};
 use crate::sys::process::{pidfd_getfd, pidfd_open};
 use crate::sys::socket;
 use crate::tracee::Call;
+use crate::walls::Profile;
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -28,7 +29,7 @@ pub(super) fn open(record: &Record, id: u32, cx: &mut Nascent) -> Result<OwnedFd
         (State::Connected(Peer::Socket(_) | Peer::Gone(_)), false) => connected(id, &shared, cx)?,
         (State::Connected(peer), true) if record.name.is_empty() => datagram(record, id, peer, &shared, cx)?,
         _ => {
-            let fd = socket::socket(libc::AF_UNIX, record.kind, 0).doing(|| format!("make {what}"))?;
+            let fd = lone(record.kind, cx)?;
             bind(fd.as_fd(), record, id, &shared)?;
             fd
         }
@@ -65,7 +66,7 @@ fn datagram(record: &Record, id: u32, peer: &Peer, shared: &RefCell<Plan>, cx: &
         None => matches!(peer, Peer::Gone(name) if name.is_empty()),
     };
     if !mutual {
-        return socket::socket(libc::AF_UNIX, record.kind, 0).doing(|| "make a unix socket".into());
+        return lone(record.kind, cx);
     }
     let (a, b) = pair(record.kind, record.credentials, cx)?;
     match other {
@@ -73,6 +74,22 @@ fn datagram(record: &Record, id: u32, peer: &Peer, shared: &RefCell<Plan>, cx: &
         None => drop(shared.borrow_mut().gone.insert(id, b)),
     }
     Ok(a)
+}
+
+/// A socket whose maker does not matter. It is made in a process of the pod all the same: a pod's Landlock domain lets nobody connect to an
+/// abstract name of a socket that was made outside of it.
+fn lone(kind: i32, cx: &mut Nascent) -> Result<OwnedFd> {
+    let what = || "make a unix socket".to_string();
+    let walled = cx.walls.profile != Profile::None;
+    let Some(process) = cx.processes.first_mut().filter(|_| walled) else {
+        return socket::socket(libc::AF_UNIX, kind, 0).doing(what);
+    };
+    let flags = (kind | libc::SOCK_CLOEXEC) as u64;
+    let number = process.call("make a socket", libc::SYS_socket, [libc::AF_UNIX as u64, flags, 0])? as i32;
+    let host = pidfd_open(process.pid).doing(what)?;
+    let fd = pidfd_getfd(host.as_fd(), number).doing(what)?;
+    process.call("close a socket", libc::SYS_close, [number as u64])?;
+    Ok(fd)
 }
 
 /// socketpair(2), in the process that made it.
@@ -125,7 +142,7 @@ fn as_process<T>(
 /// A new socket, and its number in the process that shall act on it, when that exists.
 fn born(kind: i32, who: Option<Credentials>, cx: &mut Nascent) -> Result<(OwnedFd, Option<(Credentials, i32)>)> {
     let Some(who) = who.filter(|who| cx.processes.iter().any(|process| process.vpid == who.pid)) else {
-        return Ok((socket::socket(libc::AF_UNIX, kind, 0).doing(|| "make a unix socket".into())?, None));
+        return Ok((lone(kind, cx)?, None));
     };
     as_process(cx, who, |host, process| {
         let flags = kind | libc::SOCK_CLOEXEC;
