@@ -133,11 +133,11 @@ pub fn drain(cx: &mut Nascent) -> Result<()> {
     Ok(())
 }
 
-/// Handlers and queues.
+/// Handlers, then queues: to set that a signal is ignored, be it by default, takes it out of the queues (sigaction(2)).
 pub fn restore(records: &[SignalRecord], cx: &mut Nascent) -> Result<()> {
     for record in records {
-        restore_queues(record, cx)?;
         restore_actions(record, cx)?;
+        restore_queues(record, cx)?;
     }
     Ok(())
 }
