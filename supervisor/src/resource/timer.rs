@@ -66,6 +66,12 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         if !posix.is_empty() {
             timer_overrun::capture(process, &mut posix)?;
         }
+        if !cx.kernel_names {
+            for timer in &mut posix {
+                timer.clock = with_task(timer.clock, |task| cx.virtual_id(task) as i32);
+            }
+        }
+        let process = &mut cx.processes[index];
         let at = process.write_data(0, &[])?;
         let mut calls: Vec<Call> = (0..3).map(|kind| Call::new(libc::SYS_getitimer, [kind, at + kind * 32])).collect();
         for (slot, timer) in posix.iter().enumerate() {
@@ -85,6 +91,22 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         records.push(TimerRecord { process: process.vpid, interval: [setting(0), setting(32), setting(64)], posix });
     }
     cx.section("timers", &records)
+}
+
+/// The processor clock of a task holds the task's id: `!task << 3 | kind` (clock_getcpuclockid(3), include/linux/posix-timers.h). 0 is
+/// the caller, kind 3 a descriptor.
+fn with_task(clock: i32, translate: impl FnOnce(i32) -> i32) -> i32 {
+    match !(clock >> 3) {
+        task if clock < 0 && clock & 3 != 3 && task != 0 => !translate(task) << 3 | clock & 7,
+        _ => clock,
+    }
+}
+
+/// A timer with the ids of here.
+fn of_here(timer: &PosixTimer, cx: &Nascent) -> PosixTimer {
+    let here = |id: Vpid| if cx.kernel_names { id as i32 } else { cx.host_ids.get(&id).copied().unwrap_or(0) };
+    let (target, clock) = (here(timer.target) as Vpid, with_task(timer.clock, |task| here(task as Vpid)));
+    PosixTimer { target, clock, ..timer.clone() }
 }
 
 /// Parses /proc/PID/timers (proc_pid_timers(5)).
@@ -140,21 +162,14 @@ pub(super) const PENDING: &str = "pending timers";
 /// Creates the timers without starting them.
 pub fn restore(records: &[TimerRecord], cx: &mut Nascent) -> Result<()> {
     for record in records.iter().filter(|record| !record.posix.is_empty()) {
-        let mut targets = Vec::new();
-        for timer in &record.posix {
-            if timer.pending.is_some() {
-                cx.remembered::<Pending>(PENDING).insert((record.process, timer.id));
-            }
-            targets.push(if cx.kernel_names {
-                timer.target as i32
-            } else {
-                cx.host_ids.get(&timer.target).copied().unwrap_or(0)
-            });
+        for timer in record.posix.iter().filter(|timer| timer.pending.is_some()) {
+            cx.remembered::<Pending>(PENDING).insert((record.process, timer.id));
         }
+        let timers: Vec<PosixTimer> = record.posix.iter().map(|timer| of_here(timer, cx)).collect();
         let process = cx.process_mut(record.process)?;
         let exact = process.call("ask for exact timer ids", libc::SYS_prctl, [77, 1]).is_ok();
-        for (timer, target) in record.posix.iter().zip(targets) {
-            create(process, timer, target, exact)?;
+        for timer in &timers {
+            create(process, timer, exact)?;
         }
         if exact {
             process.call("end exact timer ids", libc::SYS_prctl, [77, 0])?;
@@ -163,12 +178,12 @@ pub fn restore(records: &[TimerRecord], cx: &mut Nascent) -> Result<()> {
     Ok(())
 }
 
-fn create(process: &mut super::NascentProcess, timer: &PosixTimer, target: i32, exact: bool) -> Result<()> {
+fn create(process: &mut super::NascentProcess, timer: &PosixTimer, exact: bool) -> Result<()> {
     let mut event = [0u8; 64];
     event[..8].copy_from_slice(&timer.value.to_le_bytes());
     event[8..12].copy_from_slice(&timer.signal.to_le_bytes());
     event[12..16].copy_from_slice(&timer.notify.to_le_bytes());
-    event[16..20].copy_from_slice(&target.to_le_bytes());
+    event[16..20].copy_from_slice(&timer.target.to_le_bytes());
     for _ in 0..=timer.id as i64 + 1 {
         let event_at = process.write_data(0, &event)?;
         let id_at = process.write_data(64, &timer.id.to_le_bytes())?;
@@ -190,6 +205,7 @@ fn create(process: &mut super::NascentProcess, timer: &PosixTimer, target: i32, 
 /// Starts every timer with what remained of it.
 pub fn start(records: &[TimerRecord], cx: &mut Nascent) -> Result<()> {
     for record in records {
+        let timers: Vec<PosixTimer> = record.posix.iter().map(|timer| of_here(timer, cx)).collect();
         let process = cx.process_mut(record.process)?;
         let mut data = Vec::new();
         let mut calls = Vec::new();
@@ -203,13 +219,13 @@ pub fn start(records: &[TimerRecord], cx: &mut Nascent) -> Result<()> {
             }
             data.extend(setting.iter().flat_map(|word| word.to_le_bytes()));
         }
-        for timer in record.posix.iter().filter(|timer| timer.setting != [0; 4] && timer.pending.is_none()) {
+        for timer in timers.iter().filter(|timer| timer.setting != [0; 4] && timer.pending.is_none()) {
             calls.push(Call::new(libc::SYS_timer_settime, [timer.id as u64, 0, base + data.len() as u64, 0]));
             data.extend(timer.setting.iter().flat_map(|word| word.to_le_bytes()));
         }
         process.write_data(0, &data)?;
         process.sequence("start the timers", &mut calls)?;
-        for timer in &record.posix {
+        for timer in &timers {
             if let Some(overrun) = timer.pending {
                 timer_overrun::restore(process, timer, overrun)?;
             }
@@ -221,6 +237,14 @@ pub fn start(records: &[TimerRecord], cx: &mut Nascent) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clocks_of_tasks_hold_their_ids() {
+        let clock = |task: i32| !task << 3 | 6;
+        assert_eq!(with_task(clock(7), |task| task * 1000), clock(7000));
+        assert_eq!(with_task(clock(0), |_| 5), clock(0));
+        assert_eq!(with_task(libc::CLOCK_TAI, |_| 5), libc::CLOCK_TAI);
+    }
 
     #[test]
     fn the_example_of_the_man_page() {
