@@ -52,6 +52,7 @@ pub mod sysv_sem;
 pub mod sysv_shm;
 pub mod task;
 pub mod terminal;
+mod terminal_flow;
 pub mod thread;
 pub mod timer;
 mod timer_overrun;

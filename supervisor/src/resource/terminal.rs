@@ -4,6 +4,7 @@
 //! same mode, but with everything off that would change or echo it: complete lines stay complete, and a half line goes on being edited. A
 //! session's members have their terminal from their leader, by fork: so a leader gets it as soon as it leads, before it has children.
 use super::descriptor::{InFlight, Seen, hand_over};
+use super::terminal_flow::{self as flow, Stopped};
 use super::{Capture, Context, Error, Nascent, Result, Vpid, file_object, shim_names, sysv};
 use crate::image::RunRef;
 use crate::pod::init_client::InitClient;
@@ -62,6 +63,8 @@ pub struct Terminal {
     pub input: RunRef,
     /// Written by the slave's side, and not yet read by the master's.
     pub output: RunRef,
+    #[serde(default)]
+    pub stopped: Option<Stopped>,
 }
 
 /// struct termios2.
@@ -187,7 +190,7 @@ pub fn kept_by(proc: &Proc, init: i32) -> std::io::Result<Vec<OwnedFd>> {
     Ok(masters)
 }
 
-fn polled(fd: BorrowedFd<'_>, events: i16) -> i16 {
+pub(super) fn polled(fd: BorrowedFd<'_>, events: i16) -> i16 {
     crate::sys::socket::events(fd, events).unwrap_or(0)
 }
 
@@ -219,6 +222,7 @@ fn read(cx: &mut Capture, host: u32, draft: Draft) -> Result<Terminal> {
         foreground: 0,
         input: empty,
         output: empty,
+        stopped: None,
     };
     let Some(master) = &draft.master else {
         let gone = slave.is_some_and(|slave| polled(slave.as_fd(), libc::POLLIN) & libc::POLLHUP != 0);
@@ -248,28 +252,39 @@ fn read(cx: &mut Capture, host: u32, draft: Draft) -> Result<Terminal> {
         characters: settings.characters,
         speeds: [settings.input_speed, settings.output_speed],
     };
-    let (input, output) = queued(&draft, &settings, terminal.packet_mode).doing(doing)?;
+    let (input, output) = queued(&draft, &settings, &mut terminal).doing(doing)?;
     terminal.input = cx.blob(&input)?;
     terminal.output = cx.blob(&output)?;
     Ok(terminal)
 }
 
 /// What is queued for the slave and for the master; taken out, and put back.
-fn queued(draft: &Draft, settings: &Termios, packet_mode: bool) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+fn queued(draft: &Draft, settings: &Termios, terminal: &mut Terminal) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
     let Some(master) = draft.master.as_ref().map(|master| master.as_fd()) else { return Ok((Vec::new(), Vec::new())) };
-    if packet_mode {
+    if terminal.packet_mode {
         tty::set_packet_mode(master, false)?;
     }
-    let taken = take(draft, master, settings);
+    let taken = take(draft, master, settings, &mut terminal.stopped);
     tty::set_termios(master, settings)?;
-    if packet_mode {
+    if let (Some(slave), Some(how)) = (draft.slaves.first(), terminal.stopped) {
+        flow::stop(master, slave.as_fd(), how, &terminal.settings)?;
+    }
+    if terminal.packet_mode {
         tty::set_packet_mode(master, true)?;
     }
     taken
 }
 
-fn take(draft: &Draft, master: BorrowedFd<'_>, settings: &Termios) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+fn take(
+    draft: &Draft,
+    master: BorrowedFd<'_>,
+    settings: &Termios,
+    stopped: &mut Option<Stopped>,
+) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
     let output = drain(master)?;
+    if let Some(slave) = draft.slaves.first() {
+        *stopped = flow::start(slave.as_fd(), settings)?;
+    }
     let mut input = Vec::new();
     if let Some(slave) = draft.slaves.first() {
         tty::set_termios(master, &raw(settings, false))?;
@@ -419,6 +434,9 @@ fn fill_new(cx: &Nascent, terminal: Terminal, master: OwnedFd) -> Result<Made> {
     }
     tty::set_termios(master.as_fd(), &settings).doing(doing)?;
     if let Some(slave) = &slave {
+        if let Some(how) = terminal.stopped {
+            flow::stop(master.as_fd(), slave.as_fd(), how, &terminal.settings).doing(doing)?;
+        }
         tty::set_exclusive(slave.as_fd(), terminal.exclusive).doing(doing)?;
         match fchown(slave, Some(Uid::from_raw(terminal.owner.0)), Some(Gid::from_raw(terminal.owner.1))) {
             // without privilege it stays as the kernel made it

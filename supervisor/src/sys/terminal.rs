@@ -17,6 +17,14 @@ const TIOCGPGRP: libc::c_ulong = 0x540f;
 const TCGETS2: libc::c_ulong = 0x802c_542a;
 const TCSETS2: libc::c_ulong = 0x402c_542b;
 
+/// TCXONC: starts output, or stops it (tcflow(3)).
+pub fn set_flow(terminal: BorrowedFd<'_>, on: bool) -> io::Result<()> {
+    const TCXONC: libc::c_ulong = 0x540a;
+    let action = if on { libc::TCOON } else { libc::TCOOFF };
+    // SAFETY: no data.
+    check(unsafe { libc::ioctl(terminal.as_raw_fd(), TCXONC, action) }.into()).map(drop)
+}
+
 /// struct termios2 of the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
