@@ -45,7 +45,10 @@ pub(super) fn capture(seen: &Seen, family: Family, cx: &mut Capture, flight: &mu
         return Err(refusal::unread_errors(seen));
     }
     let peek_offset = socket::option_int(fd, libc::SOL_SOCKET, SO_PEEK_OFF).unwrap_or(-1);
-    let queue = peek(fd).doing(doing);
+    if ping(family) && !matches!(socket::receive(fd, 1, MSG_PEEK_NOW), Err(error) if error.raw_os_error() == Some(libc::EAGAIN)) {
+        return Err(seen.refuse("it has unread ICMP replies, of which only the first can be seen", "try again in a moment"));
+    }
+    let queue = if ping(family) { Ok(Default::default()) } else { peek(fd).doing(doing) };
     let _ = socket::set_option_int(fd, libc::SOL_SOCKET, SO_PEEK_OFF, peek_offset);
     let (queue, refused) = queue?;
     if refused {
@@ -60,6 +63,11 @@ pub(super) fn capture(seen: &Seen, family: Family, cx: &mut Capture, flight: &mu
     let shutdown = flight.sockets.udp_shutdown(seen.stat.st_ino as u32) | u8::from(deaf);
     let memberships = multicast::capture(fd, family, &cx.proc);
     Ok(Datagram { queue, peek_offset, shutdown, memberships, refused })
+}
+
+/// ICMP echo without privilege (icmp(7)).
+fn ping(family: Family) -> bool {
+    matches!(family.protocol, libc::IPPROTO_ICMP | libc::IPPROTO_ICMPV6)
 }
 
 /// The datagrams with their senders, and whether an error waited that was taken.

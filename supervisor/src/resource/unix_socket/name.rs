@@ -87,10 +87,8 @@ pub(super) fn capture(seen: &Seen, name: &[u8], inode: Option<u32>, cx: &Capture
             }
         }
     }
-    // it may have been renamed, or the process have left the directory
-    let near = directories.iter().filter_map(|directory| Some(fs::read_dir(directory).ok()?.take(4096)));
-    let near = near.flatten().flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()));
-    let near: Vec<PathBuf> = near.map(|entry| entry.path()).collect();
+    // it, or its directory, may have been renamed, or the process have left the directory
+    let near = std::iter::once_with(|| sockets_below(directories)).flatten();
     for candidate in candidates.into_iter().chain(near) {
         let Some(stat) = stat_of(&candidate).filter(is_it) else { continue };
         let parent = candidate.parent().and_then(|parent| fs::canonicalize(parent).ok());
@@ -99,6 +97,27 @@ pub(super) fn capture(seen: &Seen, name: &[u8], inode: Option<u32>, cx: &Capture
         }
     }
     Ok(Place::Unlinked)
+}
+
+/// Files of sockets in these directories and, as far as there are not too many, below them.
+fn sockets_below(mut directories: BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    const AT_MOST: usize = 20_000;
+    let (mut found, mut seen) = (Vec::new(), 0);
+    let mut known = directories.clone();
+    directories.remove(Path::new("/"));
+    while !directories.is_empty() && seen < AT_MOST {
+        let mut next = BTreeSet::new();
+        for entry in directories.iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten() {
+            seen += 1;
+            match entry.file_type() {
+                Ok(kind) if kind.is_socket() => found.push(entry.path()),
+                Ok(kind) if kind.is_dir() && seen < AT_MOST && known.insert(entry.path()) => drop(next.insert(entry.path())),
+                _ => {}
+            }
+        }
+        directories = next;
+    }
+    found
 }
 
 fn stat_of(path: &Path) -> Option<FileStat> {
