@@ -24,6 +24,7 @@
 //     expect: WORD       a checkpoint must be refused with a message that contains WORD, and the program be left unharmed
 //     profile: none      the profile of the walls that it needs, if not the default one
 //     slow               left out of the short run
+//     huge: N            it uses N huge pages of 2 MB; the runner, if it is root, sees that the machine has them
 #ifndef AUTOPOD_TEST_HARNESS_H
 #define AUTOPOD_TEST_HARNESS_H
 #ifndef _GNU_SOURCE

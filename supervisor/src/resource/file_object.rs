@@ -6,6 +6,7 @@
 //! that was opened by a name now gone, but has others (hard links), is found by another name.
 use super::ghost::{self, Ghost};
 use super::{Capture, Context, Error, Nascent, Result};
+use crate::image::RunRef;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FileStat, Mode, fstat, lstat};
 use nix::unistd::{LinkatFlags, UnlinkatFlags};
@@ -229,19 +230,31 @@ pub(super) fn capture_code(cx: &mut Capture, fd: BorrowedFd<'_>, link: &Path) ->
     }
 }
 
+const GHOSTS: &str = "ghosts";
+/// By device and inode.
+type Ghosts = HashMap<(u64, u64), Ghost>;
+
 /// Each ghost is recorded once; the records know it by a number of its own.
 fn ghost(cx: &mut Capture, fd: BorrowedFd<'_>, stat: &FileStat, name: &OsStr) -> Result<FileObject> {
-    const KEY: &str = "ghosts";
-    type Ghosts = HashMap<(u64, u64), Ghost>;
     let key = (stat.st_dev, stat.st_ino);
-    let known: &mut Ghosts = cx.remembered(KEY);
+    let known: &mut Ghosts = cx.remembered(GHOSTS);
     if let Some(ghost) = known.get(&key) {
         return Ok(FileObject { place: Place::Ghost(ghost.clone()) });
     }
     let id = known.len() as u32;
     let ghost = Ghost::capture(cx, id, fd, stat, name)?;
-    cx.remembered::<Ghosts>(KEY).insert(key, ghost.clone());
+    cx.remembered::<Ghosts>(GHOSTS).insert(key, ghost.clone());
     Ok(FileObject { place: Place::Ghost(ghost) })
+}
+
+/// A deleted file that nobody has open and we may not open, known by what its mappings show; who owns it and what it permits is not seen.
+pub(super) fn unopened(cx: &mut Capture, key: ((u32, u32), u64), path: &Path, size: u64, runs: Vec<(u64, RunRef)>) -> FileObject {
+    let ((major, minor), inode) = key;
+    let known: &mut Ghosts = cx.remembered(GHOSTS);
+    let id = known.len() as u32;
+    let ghost = Ghost::of_mappings(id, path, inode, size, runs);
+    known.insert((nix::sys::stat::makedev(major.into(), minor.into()), inode), ghost.clone());
+    FileObject { place: Place::Ghost(ghost) }
 }
 
 /// Looks for a file with hard links under the directory where it once was, then among the open files of the pod.

@@ -1,4 +1,4 @@
-//! Files without a name: deleted ones, O_TMPFILE, memfds, deleted directories and fifos.
+//! Files without a name: deleted ones, O_TMPFILE, memfds, deleted directories, fifos and symbolic links.
 //!
 //! A ghost comes back with its contents (holes stay holes), owner, permissions and times. It is made under its last name if that
 //! is free, else under a name next to it, and deleted at once; what has been created under its old name since is never touched.
@@ -36,6 +36,9 @@ pub struct Ghost {
     pub size: u64,
     /// (offset, contents); the rest is holes
     pub runs: Vec<(u64, RunRef)>,
+    /// MFD_HUGETLB: the size of its pages.
+    #[serde(default)]
+    pub huge: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +55,11 @@ pub enum Kind {
     },
     Directory,
     Fifo,
+    /// O_PATH only
+    Link {
+        #[serde(with = "path_bytes")]
+        target: PathBuf,
+    },
 }
 
 /// F_SEAL_FUTURE_WRITE (fcntl(2)): forbids new writable mappings, so old ones must be there first.
@@ -80,13 +88,19 @@ impl Ghost {
             libc::S_IFREG => Kind::File,
             libc::S_IFDIR => Kind::Directory,
             libc::S_IFIFO => Kind::Fifo,
+            libc::S_IFLNK => {
+                let target = nix::fcntl::readlinkat(fd, "").doing(|| format!("read the link {}", shown.display()))?;
+                Kind::Link { target: target.into() }
+            }
             _ => return refuse("it is deleted and of a type that cannot be made anew"),
         };
-        match nix::sys::statfs::fstatfs(fd).map_or(0, |fs| fs.filesystem_type().0) {
-            HUGETLBFS_MAGIC => return refuse("it is made of huge pages (MFD_HUGETLB), which cannot be captured"),
+        let file_system = nix::sys::statfs::fstatfs(fd).ok();
+        let huge = match file_system.map_or(0, |fs| fs.filesystem_type().0) {
+            HUGETLBFS_MAGIC if !matches!(kind, Kind::Memfd { .. }) => return refuse("it was deleted from a hugetlbfs"),
+            HUGETLBFS_MAGIC => file_system.map(|fs| fs.block_size() as u64),
             SECRETMEM_MAGIC => return refuse("it is secret memory (memfd_secret), which nobody else may read"),
-            _ => {}
-        }
+            _ => None,
+        };
         let name = match &kind {
             Kind::Memfd { .. } => {
                 let name = name.as_bytes().strip_prefix(b"/memfd:").unwrap_or(name.as_bytes());
@@ -108,7 +122,25 @@ impl Ghost {
             times: [(stat.st_atime, stat.st_atime_nsec), (stat.st_mtime, stat.st_mtime_nsec)],
             size: stat.st_size as u64,
             runs,
+            huge,
         })
+    }
+
+    /// A file of which only contents are known: ours, and nobody else's.
+    pub fn of_mappings(id: u32, path: &Path, inode: u64, size: u64, runs: Vec<(u64, RunRef)>) -> Ghost {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Ghost {
+            id,
+            path: path.into(),
+            kind: Kind::File,
+            inode,
+            mode: 0o600,
+            owner: (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()),
+            times: [(now.as_secs() as i64, i64::from(now.subsec_nanos())); 2],
+            size,
+            runs,
+            huge: None,
+        }
     }
 
     /// A description of the ghost with these flags of open(2); the ghost is made now if it was not yet.
@@ -122,6 +154,10 @@ impl Ghost {
         let made: &Made = cx.remembered(KEY);
         let (_, original, _) = made.iter().find(|(id, ..)| *id == key).expect("made above");
         let original = original.try_clone().doing(doing)?;
+        // all that can be done with a link is to read it
+        if let Kind::Link { .. } = self.kind {
+            return Ok(original);
+        }
         if let Kind::Temporary { access } = self.kind {
             if flags & libc::O_TMPFILE == libc::O_TMPFILE && flags & libc::O_ACCMODE == access {
                 set_status(&original, flags).doing(doing)?;
@@ -162,16 +198,23 @@ impl Ghost {
         let fd = match self.kind {
             Kind::Memfd { .. } => {
                 let name = crate::proc::c_string(self.path.as_os_str().as_bytes()).doing(|| format!("name the memfd {shown}"))?;
-                let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+                let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING | super::memory::huge::memfd_flags(self.huge);
                 memfd_create(name.as_c_str(), flags).doing(|| format!("make the memfd {shown}"))?
             }
             _ => self.make_nameless(cx)?,
         };
+        if let Kind::Link { .. } = self.kind {
+            return Ok(fd);
+        }
         let doing = || format!("fill the deleted file {shown}");
         if !matches!(self.kind, Kind::Directory | Kind::Fifo) {
             ftruncate(&fd, self.size as i64).doing(doing)?;
             for (offset, run) in &self.runs {
                 let data = cx.blob(run)?;
+                if let Some(page) = self.huge {
+                    crate::sys::memory::write_mapped(fd.as_fd(), *offset, &data, page).doing(doing)?;
+                    continue;
+                }
                 let mut done = 0;
                 while done < data.len() {
                     done += nix::sys::uio::pwrite(&fd, &data[done..], (*offset + done as u64) as i64).doing(doing)?;
@@ -237,7 +280,8 @@ impl Ghost {
         let mut path = directory.join(name);
         let mut attempt = 0;
         loop {
-            let made = match self.kind {
+            let made = match &self.kind {
+                Kind::Link { target } => nix::unistd::symlinkat(target, nix::fcntl::AT_FDCWD, &path),
                 Kind::Directory => mkdirat(nix::fcntl::AT_FDCWD, &path, private),
                 Kind::Fifo => nix::unistd::mkfifo(&path, private),
                 _ => {
@@ -259,6 +303,7 @@ impl Ghost {
             Kind::Directory => OFlag::O_RDONLY | OFlag::O_DIRECTORY,
             // opens at once, whoever has the other end
             Kind::Fifo => OFlag::O_RDWR | OFlag::O_NONBLOCK,
+            Kind::Link { .. } => OFlag::O_PATH,
             _ => OFlag::O_RDWR,
         };
         let fd = nix::fcntl::open(&path, flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty());
@@ -305,8 +350,11 @@ pub(super) fn contents(cx: &mut Capture, fd: BorrowedFd<'_>, size: u64, shown: &
     let doing = || format!("read the deleted file {}", shown.display());
     // a description of our own: finding the holes moves its position
     let reader = cx.proc.open_file(&own_fd(fd), OFlag::O_RDONLY).doing(doing)?;
+    let file_system = nix::sys::statfs::fstatfs(fd).ok().filter(|fs| fs.filesystem_type().0 == HUGETLBFS_MAGIC);
+    // that of huge pages does not know its holes
+    let huge = file_system.map(|fs| fs.block_size() as usize);
     let mut runs = Vec::new();
-    let mut buffer = vec![0u8; PIECE.min(size as usize)];
+    let mut buffer = vec![0u8; PIECE.min(size as usize).min(huge.unwrap_or(PIECE))];
     let mut at = 0;
     while at < size {
         let (start, end) = match lseek(&reader, at as i64, Whence::SeekData) {
@@ -323,7 +371,9 @@ pub(super) fn contents(cx: &mut Capture, fd: BorrowedFd<'_>, size: u64, shown: &
             if n == 0 {
                 return Ok(runs);
             }
-            runs.push((at, cx.blob(&buffer[..n])?));
+            if huge.is_none() || buffer[..n].iter().any(|byte| *byte != 0) {
+                runs.push((at, cx.blob(&buffer[..n])?));
+            }
             at += n as u64;
         }
     }

@@ -234,13 +234,6 @@ mod tests {
     }
 
     #[test]
-    fn huge_pages_are_refused() {
-        let Ok(fd) = memfd_create(c"huge", MFdFlags::MFD_HUGETLB) else { return };
-        let message = super::super::descriptor::tests::refusal(fd.as_fd());
-        assert!(message.contains("huge pages") && message.contains("/memfd:huge"), "{message}");
-    }
-
-    #[test]
     fn a_log_may_have_been_rotated() {
         let directory = tempfile::tempdir().unwrap();
         let (emptied, gone) = (directory.path().join("emptied"), directory.path().join("gone"));

@@ -2,6 +2,7 @@
 //!
 //! A segment lives until it is removed and no longer attached. Its contents are stored page by page, those that were never
 //! touched not at all. Attachments are mappings, named `/SYSV...`, whose inode number is the segment's id.
+use super::memory::huge;
 use super::sysv::{self, Permissions};
 use super::{Capture, Context, Error, Nascent, Result, Vpid};
 use crate::image::RunRef;
@@ -19,6 +20,9 @@ pub struct Record {
     pub creator: Vpid,
     /// (offset, content)
     pub content: Vec<(u64, RunRef)>,
+    /// SHM_HUGETLB: the size of its pages.
+    #[serde(default)]
+    pub huge: Option<u64>,
 }
 
 const SHM_DEST: u32 = 0o1000;
@@ -43,6 +47,16 @@ pub fn host_id(cx: &mut Nascent, id: u32) -> Result<i32> {
     sysv::host_id(cx, IpcKind::Shm, id as i32)
 }
 
+/// The sizes of the segments in whole pages, and those of their pages, by their ids in the pod.
+pub fn sizes(cx: &Nascent) -> Result<std::collections::HashMap<u32, (u64, u64)>> {
+    let records: Vec<Record> = cx.section("sysv_shm")?;
+    let sizes = records.iter().map(|record| {
+        let page = record.huge.unwrap_or(PAGE as u64);
+        (record.permissions.id as u32, (record.size.next_multiple_of(page.max(1)), page))
+    });
+    Ok(sizes.collect())
+}
+
 pub fn capture(cx: &mut Capture) -> Result<()> {
     let mut records = Vec::new();
     for (id, host) in sysv::objects(cx, IpcKind::Shm)? {
@@ -63,7 +77,16 @@ fn capture_one(cx: &mut Capture, id: i32, host: i32, data: &libc::shmid_ds) -> R
     permissions.mode &= 0o777;
     let size = data.shm_segsz;
     let attached = Attached::new(host, size, libc::SHM_RDONLY).doing(|| format!("attach shared memory segment {id}"))?;
-    let resident = attached.resident().doing(|| format!("find the pages of shared memory segment {id}"))?;
+    let pages = || format!("find the pages of shared memory segment {id}");
+    let own = cx.proc.read(&format!("{}/smaps", crate::sys::process::own_pid())).doing(pages)?;
+    let own = crate::proc::parse_smaps(&own).unwrap_or_default();
+    let page_size = own.iter().find(|map| map.start == attached.address()).map_or(PAGE as u64, |map| map.page_size);
+    let huge = (page_size > PAGE as u64).then_some(page_size);
+    // of huge pages mincore(2) tells only which ones we have touched ourselves
+    let resident = match huge {
+        Some(_) => vec![true; size.div_ceil(PAGE)],
+        None => attached.resident().doing(pages)?,
+    };
     let mut content = Vec::new();
     let mut page = 0;
     while page < resident.len() {
@@ -87,6 +110,7 @@ fn capture_one(cx: &mut Capture, id: i32, host: i32, data: &libc::shmid_ds) -> R
         locked: mode & SHM_LOCKED != 0,
         creator: sysv::doer(cx, data.shm_cpid),
         content,
+        huge,
     })
 }
 
@@ -95,7 +119,8 @@ pub fn restore(cx: &mut Nascent) -> Result<()> {
     let records: Vec<Record> = cx.section("sysv_shm")?;
     for record in &records {
         let doing = || format!("restore shared memory segment {}", record.permissions.id);
-        let get = |key, flags| (libc::SYS_shmget, [key as u64, record.size, flags as u64]);
+        let huge = record.huge.map_or(0, huge::shmget_flags);
+        let get = |key, flags: i32| (libc::SYS_shmget, [key as u64, record.size, (flags | huge) as u64]);
         let host = sysv::make(cx, IpcKind::Shm, &record.permissions, record.creator, get)?;
         {
             let attached = Attached::new(host, record.size as usize, 0).doing(doing)?;

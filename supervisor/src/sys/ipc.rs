@@ -47,6 +47,10 @@ impl Attached {
         if address as isize == -1 { Err(io::Error::last_os_error()) } else { Ok(Attached { address: address.cast(), len }) }
     }
 
+    pub fn address(&self) -> u64 {
+        self.address as u64
+    }
+
     /// Copies from the segment.
     pub fn read(&self, at: usize, buffer: &mut [u8]) {
         assert!(at <= self.len && buffer.len() <= self.len - at);

@@ -35,6 +35,26 @@ pub fn write(pid: i32, address: u64, buffer: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes into a file whose pages, of the size `page`, can be written through mappings only (hugetlbfs).
+pub fn write_mapped(file: BorrowedFd<'_>, offset: u64, data: &[u8], page: u64) -> io::Result<()> {
+    let start = offset / page * page;
+    let len = (offset + data.len() as u64).next_multiple_of(page) - start;
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+    // SAFETY: the kernel chooses the place of a new mapping.
+    let map =
+        unsafe { libc::mmap(std::ptr::null_mut(), len as usize, protection, flags, file.as_raw_fd(), start as libc::off_t) };
+    if map == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `[offset, offset + data.len())` of the file is within the mapping, which was made just now and nobody else knows of; it has
+    // pages for all of it, or making it would have failed.
+    unsafe {
+        std::ptr::copy_nonoverlapping(data.as_ptr(), map.cast::<u8>().add((offset - start) as usize), data.len());
+        libc::munmap(map, len as usize);
+    }
+    Ok(())
+}
+
 /// A range of pages that PAGEMAP_SCAN reports.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]

@@ -124,12 +124,37 @@ fn campaign(options: &Options) -> Result<bool> {
     let gaps = Gap::parse(&std::fs::read_to_string(sources.join("known-gaps")).unwrap_or_default())?;
     let place = std::env::temp_dir().join(format!("apm{}", std::process::id()));
     std::fs::create_dir(&place).with_context(|| format!("cannot make {}", place.display()))?;
+    let huge = cases.iter().map(|case| programs[case.program].huge).max().unwrap_or(0);
+    let pool = HugePages::set_aside(huge * options.jobs as u64);
     let outcome = prepare(options, &programs, &cases, &place, own)
         .and_then(|campaign| run_all(options, &campaign, &programs, &cases, &gaps));
+    drop(pool);
     if !options.keep {
         std::fs::remove_dir_all(&place).ok();
     }
     outcome
+}
+
+/// Huge pages that are set aside while the campaign runs.
+struct HugePages(Option<u64>);
+
+impl HugePages {
+    const POOL: &str = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+
+    /// Where that cannot be done, the programs say what they miss.
+    fn set_aside(more: u64) -> Self {
+        let before = std::fs::read_to_string(Self::POOL).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        let before = before.filter(|_| more > 0);
+        Self(before.filter(|before| std::fs::write(Self::POOL, (before + more).to_string()).is_ok()))
+    }
+}
+
+impl Drop for HugePages {
+    fn drop(&mut self) {
+        if let Some(before) = self.0 {
+            std::fs::write(Self::POOL, before.to_string()).ok();
+        }
+    }
 }
 
 /// Builds the programs and puts everything where all users can read it.

@@ -18,6 +18,8 @@ pub struct Program {
     pub slow: bool,
     /// The profile of the pod's walls, where it is not the default one.
     pub profile: Option<String>,
+    /// Huge pages of 2 MB that it uses.
+    pub huge: u64,
     pub flags: Vec<String>,
     /// A checkpoint must be refused with a message that contains this.
     pub expect: Option<String>,
@@ -44,6 +46,7 @@ impl Program {
                 ("profile", profile) => program.profile = Some(profile.to_owned()),
                 ("expect", word) => program.expect = Some(word.to_owned()),
                 ("slow", "") => program.slow = true,
+                ("huge", number) => program.huge = number.parse().context("huge: a number")?,
                 (key, value) => bail!("{}: unknown attribute \"{key}: {value}\"", source.display()),
             }
         }

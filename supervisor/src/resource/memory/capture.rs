@@ -1,7 +1,7 @@
 //! Reading address spaces.
 use super::super::file_object::FileObject;
 use super::super::{Capture, CapturedProcess, Context, Error, Result, shim_names};
-use super::{AddressSpace, Backing, Layout, MappingRecord, PAGE, PageRun, Section, inherit, shared};
+use super::{AddressSpace, Backing, Layout, MappingRecord, PAGE, PageRun, Section, huge, inherit, shared};
 use crate::image::RunRef;
 use crate::proc::Mapping;
 use crate::sys::memory::{PAGE_IS_FILE, PageRegion, pagemap_guards, pagemap_scan};
@@ -76,7 +76,8 @@ fn space(cx: &mut Capture, index: usize, objects: &mut shared::Objects, relative
             continue;
         }
         let backing = backing(cx, index, map, objects)?;
-        let whole = backing == Backing::Anonymous && is_lost_file(map);
+        let huge = (backing == Backing::Anonymous && map.has(b"ht")).then_some(map.page_size);
+        let whole = backing == Backing::Anonymous && huge.is_none() && is_lost_file(map);
         let stored = matches!(backing, Backing::Anonymous | Backing::File { .. } | Backing::Shared(_)) && !map.shared;
         if stored {
             let regions = populated_in(&populated, map, whole);
@@ -96,6 +97,7 @@ fn space(cx: &mut Capture, index: usize, objects: &mut shared::Objects, relative
             backing,
             flags: flags.collect(),
             name,
+            huge,
         });
     }
     let process = cx.processes[index].vpid;
@@ -169,9 +171,6 @@ fn backing(cx: &mut Capture, index: usize, map: &Mapping, objects: &mut shared::
         "[uprobes]" => return refuse("a probe is attached to the program", "remove the probe first"),
         _ => {}
     }
-    if map.has(b"ht") {
-        return refuse("huge pages of hugetlbfs cannot be captured yet", "run the program without MAP_HUGETLB");
-    }
     if map.has(b"io") || map.has(b"pf") {
         return refuse("it is device memory", "let the program unmap the device first");
     }
@@ -192,7 +191,10 @@ fn backing(cx: &mut Capture, index: usize, map: &Mapping, objects: &mut shared::
     }
     let process = &cx.processes[index];
     let deleted = label.ends_with(" (deleted)");
-    if map.shared && (label.starts_with("/memfd:") || (label.starts_with("/dev/zero") && deleted)) {
+    if !map.shared && label.starts_with(huge::LABEL) {
+        return Ok(Backing::Anonymous);
+    }
+    if map.shared && (label.starts_with("/memfd:") || (shared::is_anonymous(label) && deleted)) {
         return Ok(Backing::Shared(objects.add(process.vpid, map)));
     }
     if !deleted {
@@ -203,7 +205,7 @@ fn backing(cx: &mut Capture, index: usize, map: &Mapping, objects: &mut shared::
         }
     }
     // the name is gone or means another file now
-    if map.shared || objects.is_reachable(cx, process.vpid, map) {
+    if map.shared || objects.is_reachable(cx, process.vpid, map) || objects.can_be_read(cx, map) {
         return Ok(Backing::Shared(objects.add(process.vpid, map)));
     }
     Ok(Backing::Anonymous)
@@ -269,7 +271,7 @@ fn store(
                 false => read_pages(cx, &cx.processes[index], map, at, piece)?,
             }
             // a private file mapping shows the file where there is no page of its own: zeroes must then be kept
-            let keep_zeroes = map.inode != 0;
+            let keep_zeroes = map.inode != 0 && !map.label().starts_with(huge::LABEL);
             for (offset, bytes) in filled(piece, keep_zeroes) {
                 let (handle, theirs) = relatives.base.unwrap_or_default();
                 let other = cx.processes.iter().find(|process| process.handle == handle);

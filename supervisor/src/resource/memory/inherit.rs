@@ -90,7 +90,10 @@ fn is_inherited(map: &MappingRecord, space: &AddressSpace, base: &AddressSpace) 
     fn flags(map: &MappingRecord) -> impl Iterator<Item = &String> {
         map.flags.iter().filter(|flag| !matches!(flag.as_str(), "lo" | "lf" | "sl"))
     }
-    let private = !map.shared && matches!(map.backing, Backing::Anonymous | Backing::File { .. } | Backing::Shared(_));
+    // single pages can be neither dropped from huge ones nor written without a copy of the whole
+    let private = !map.shared
+        && map.huge.is_none()
+        && matches!(map.backing, Backing::Anonymous | Backing::File { .. } | Backing::Shared(_));
     let guards = |space: &AddressSpace| {
         let inside = space.guards.iter().filter(|(start, end)| *start < map.end && *end > map.start);
         inside.map(|(start, end)| ((*start).max(map.start), (*end).min(map.end))).collect::<Vec<_>>()
@@ -226,6 +229,7 @@ mod tests {
             offset: 0,
             flags: flags.iter().map(|flag| flag.to_string()).collect(),
             name: None,
+            huge: None,
         };
         let space = |mappings, guards| AddressSpace {
             process: 2,

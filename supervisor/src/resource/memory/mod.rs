@@ -5,6 +5,7 @@
 //! anonymous memory, memfds and SysV segments are objects of their own, stored once ([`shared`]).
 mod capture;
 pub mod foreign_vdso;
+pub mod huge;
 mod inherit;
 mod restore;
 pub mod shared;
@@ -54,6 +55,9 @@ pub struct MappingRecord {
     pub flags: Vec<String>,
     /// PR_SET_VMA_ANON_NAME
     pub name: Option<String>,
+    /// MAP_HUGETLB: the size of its pages, of memory that is in no object of its own.
+    #[serde(default)]
+    pub huge: Option<u64>,
 }
 
 /// Consecutive pages with content.
@@ -140,5 +144,5 @@ pub fn check(section: &Section) -> super::Result<()> {
             }
         }
     }
-    Ok(())
+    huge::check(section)
 }

@@ -2,7 +2,7 @@
 use super::super::descriptor::hand_over;
 use super::super::{Context, Error, Nascent, NascentProcess, Result, shim_names, sysv_shm};
 use super::inherit::Plan;
-use super::{AddressSpace, Backing, MappingRecord, Section, TASK_SIZE, vdso};
+use super::{AddressSpace, Backing, MappingRecord, Section, TASK_SIZE, huge, vdso};
 use crate::image::RunRef;
 use crate::proc::{Mapping, Proc, parse_maps};
 use crate::tracee::{Call, Injector, Stopped, find_hole};
@@ -137,6 +137,7 @@ fn map_all(cx: &mut Nascent, process: &mut NascentProcess, space: &AddressSpace,
         if map.backing == Backing::Anonymous {
             flags |= libc::MAP_ANONYMOUS;
         }
+        flags |= map.huge.map_or(0, huge::mmap_flags);
         for (flag, bit) in [("gd", libc::MAP_GROWSDOWN), ("nr", libc::MAP_NORESERVE), ("dp", 0)] {
             if map.flags.iter().any(|f| f == flag) {
                 flags |= bit;
@@ -167,6 +168,7 @@ pub fn lock_future(cx: &mut Nascent, section: &Section) -> Result<()> {
 
 /// Attaches System V segments (shmop(2)) where they were. Processes must exist, and the segments.
 pub fn attach_segments(cx: &mut Nascent, section: &Section) -> Result<()> {
+    let sizes = sysv_shm::sizes(cx)?;
     for space in &section.spaces {
         let mut calls = Vec::new();
         let mut done = 0;
@@ -186,9 +188,26 @@ pub fn attach_segments(cx: &mut Nascent, section: &Section) -> Result<()> {
             let flags =
                 if any(libc::PROT_WRITE) { 0 } else { libc::SHM_RDONLY } | if any(libc::PROT_EXEC) { SHM_EXEC } else { 0 };
             let host = sysv_shm::host_id(cx, id)?;
-            calls.push(Call::new(libc::SYS_shmat, [host as u64, base, flags as u64]));
-            if map.offset != 0 {
-                calls.push(Call::new(libc::SYS_munmap, [base, map.offset]));
+            let (size, page) = sizes.get(&id).copied().unwrap_or((0, super::PAGE));
+            let whole = map.offset == 0 && parts.windows(2).all(|two| two[0].end == two[1].start);
+            if whole && parts.last().is_some_and(|last| last.end - base == size) {
+                calls.push(Call::new(libc::SYS_shmat, [host as u64, base, flags as u64]));
+            } else {
+                // where the program unmapped the rest there may be something else: attached elsewhere, and moved there
+                let pid = cx.process_mut(space.process)?.pid;
+                let maps = current(&cx.proc, pid)?;
+                let taken = maps.iter().map(|map| (map.start, map.end));
+                let taken = taken.chain(space.mappings.iter().map(|map| (map.start, map.end)));
+                let aside = find_hole(taken, size + page);
+                let aside = aside.ok_or_else(|| Error::NotHere("there is no room to attach a segment".into()))?;
+                let aside = aside.next_multiple_of(page);
+                calls.push(Call::new(libc::SYS_shmat, [host as u64, aside, flags as u64]));
+                calls.extend(parts.iter().map(|part| {
+                    let len = part.end - part.start;
+                    let flags = (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED) as u64;
+                    Call::new(libc::SYS_mremap, [aside + part.offset, len, len, flags, part.start])
+                }));
+                calls.push(Call::new(libc::SYS_munmap, [aside, size]));
             }
             calls.extend(
                 parts

@@ -5,7 +5,7 @@
 //! of the pod holds one, /proc/PID/map_files where we may, else the memory of a process that maps it.
 use super::super::file_object;
 use super::super::{Capture, Context, Error, Nascent, Result, Vpid};
-use super::{Backing, PAGE, Section};
+use super::{Backing, PAGE, Section, huge};
 use crate::image::RunRef;
 use crate::proc::Mapping;
 use crate::tracee::{Call, Injector};
@@ -30,6 +30,9 @@ pub struct Object {
     pub size: u64,
     /// (offset, content)
     pub runs: Vec<(u64, RunRef)>,
+    /// The size of its pages, if they are huge (MAP_HUGETLB, MFD_HUGETLB).
+    #[serde(default)]
+    pub huge: Option<u64>,
 }
 
 /// The objects found so far, by device and inode.
@@ -64,6 +67,14 @@ impl Objects {
         found.descriptor(cx).is_ok_and(|fd| fd.is_some())
     }
 
+    /// Whether a file that cannot be had can be read through those who map it. Code is better made memory of its own: there may be no place
+    /// for a file that can be executed.
+    pub fn can_be_read(&self, cx: &Capture, map: &Mapping) -> bool {
+        let same = |other: &&Mapping| (other.device, other.inode) == (map.device, map.inode);
+        let mut all = cx.processes.iter().flat_map(|process| process.maps.iter()).filter(same);
+        !all.any(|other| other.execute)
+    }
+
     pub fn capture(self, cx: &mut Capture) -> Result<Vec<Object>> {
         self.found.into_iter().map(|found| found.capture(cx)).collect()
     }
@@ -78,28 +89,40 @@ impl Found {
                 true => file_object::capture_code(cx, fd.as_fd(), label)?,
                 false => file_object::capture(cx, fd.as_fd(), label)?,
             };
-            return Ok(Object { kind: Kind::File(file), size: 0, runs: Vec::new() });
+            return Ok(Object { kind: Kind::File(file), size: 0, runs: Vec::new(), huge: None });
         }
-        let kind = match self.label.strip_prefix("/memfd:") {
-            Some(name) => Kind::Memfd { name: name.trim_end_matches(" (deleted)").to_string() },
-            None => Kind::Anonymous,
+        let path = self.label.trim_end_matches(" (deleted)");
+        let kind = match path.strip_prefix("/memfd:") {
+            Some(name) => Some(Kind::Memfd { name: name.to_string() }),
+            None if is_anonymous(path) => Some(Kind::Anonymous),
+            None => None,
         };
+        let huge = self.mapped.iter().find(|(_, map)| map.has(b"ht")).map(|(_, map)| map.page_size);
         let size = self.mapped.iter().map(|(_, map)| map.offset + map.len()).max().unwrap_or(0);
         let mut runs = Vec::new();
         let mut covered: Vec<(u64, u64)> = Vec::new();
-        for (process, map) in &self.mapped {
+        // a private mapping may have pages of its own
+        let (shared, private): (Vec<_>, Vec<_>) = self.mapped.iter().partition(|(_, map)| map.shared);
+        for (process, map) in shared.into_iter().chain(private) {
             for (from, to) in uncovered(&covered, map.offset, map.offset + map.len()) {
-                read_through(cx, *process, map, from, to, &mut runs)?;
+                // mincore(2) of huge pages tells only which ones this process has touched
+                read_through(cx, *process, map, from, to, kind.is_none() || huge.is_some(), &mut runs)?;
                 covered.push((from, to));
             }
         }
-        Ok(Object { kind, size, runs })
+        Ok(match kind {
+            Some(kind) => Object { kind, size, runs, huge },
+            None => {
+                let file = file_object::unopened(cx, self.key, std::path::Path::new(path), size, runs);
+                Object { kind: Kind::File(file), size: 0, runs: Vec::new(), huge: None }
+            }
+        })
     }
 
     /// A descriptor of the engine on the object, if one can be had.
     fn descriptor(&self, cx: &Capture) -> Result<Option<OwnedFd>> {
         // shared anonymous memory has no name that a file could be made under
-        if self.label.starts_with("/dev/zero") {
+        if is_anonymous(&self.label) {
             return Ok(None);
         }
         for (process, map) in &self.mapped {
@@ -142,6 +165,11 @@ impl Found {
     }
 }
 
+/// Whether the kernel names shared anonymous memory so.
+pub(super) fn is_anonymous(label: &str) -> bool {
+    label.starts_with("/dev/zero") || label.starts_with(huge::LABEL)
+}
+
 /// The parts of `[from, to)` that no range of `covered` has.
 fn uncovered(covered: &[(u64, u64)], from: u64, to: u64) -> Vec<(u64, u64)> {
     let mut sorted = covered.to_vec();
@@ -163,8 +191,16 @@ fn uncovered(covered: &[(u64, u64)], from: u64, to: u64) -> Vec<(u64, u64)> {
 }
 
 /// Reads `[from, to)` of the object through a process that maps it. mincore(2) tells which pages exist: reading others would
-/// allocate them.
-fn read_through(cx: &mut Capture, vpid: Vpid, map: &Mapping, from: u64, to: u64, runs: &mut Vec<(u64, RunRef)>) -> Result<()> {
+/// allocate them. Of a file it only tells which are in memory: all are read.
+fn read_through(
+    cx: &mut Capture,
+    vpid: Vpid,
+    map: &Mapping,
+    from: u64,
+    to: u64,
+    file: bool,
+    runs: &mut Vec<(u64, RunRef)>,
+) -> Result<()> {
     let piece = (Injector::ROOM as u64 / 2) * PAGE;
     let mut at = from;
     while at < to {
@@ -173,12 +209,14 @@ fn read_through(cx: &mut Capture, vpid: Vpid, map: &Mapping, from: u64, to: u64,
         let Some(process) = cx.process_mut(vpid) else {
             return Err(Error::Inconsistent(format!("process {vpid} maps shared memory but is not captured")));
         };
-        let vector = process.write_data(0, &[])?;
-        let mut calls = [Call::new(libc::SYS_mincore, [address, len, vector])];
-        process.batch(&mut calls)?;
         let mut present = vec![1u8; (len / PAGE) as usize];
-        if calls[0].result().is_ok() {
-            process.read_data(0, &mut present)?;
+        if !file {
+            let vector = process.write_data(0, &[])?;
+            let mut calls = [Call::new(libc::SYS_mincore, [address, len, vector])];
+            process.batch(&mut calls)?;
+            if calls[0].result().is_ok() {
+                process.read_data(0, &mut present)?;
+            }
         }
         let mut page = 0;
         while page < present.len() {
@@ -218,11 +256,16 @@ pub fn restore(section: &Section, cx: &mut Nascent) -> Result<Vec<OwnedFd>> {
             Kind::Anonymous => "shared anonymous memory",
         };
         let c_name = crate::proc::c_string(name.as_bytes()).doing(|| format!("name the shared memory {name}"))?;
-        let flags = nix::sys::memfd::MFdFlags::MFD_CLOEXEC;
+        let flags = nix::sys::memfd::MFdFlags::MFD_CLOEXEC | huge::memfd_flags(object.huge);
         let fd = nix::sys::memfd::memfd_create(c_name.as_c_str(), flags).doing(|| format!("make the shared memory {name}"))?;
         nix::unistd::ftruncate(&fd, object.size as i64).doing(|| format!("size the shared memory {name}"))?;
         for (offset, run) in &object.runs {
             let data = cx.blob(run)?;
+            if let Some(page) = object.huge {
+                crate::sys::memory::write_mapped(fd.as_fd(), *offset, &data, page)
+                    .doing(|| format!("fill the shared memory {name}"))?;
+                continue;
+            }
             let mut done = 0;
             while done < data.len() {
                 done += nix::sys::uio::pwrite(&fd, &data[done..], (*offset + done as u64) as i64)
