@@ -8,6 +8,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 5; i++) {
         k[i] = t_fork();
         if (k[i]) continue;
+        if (i == 4) t_await("k3"); // the group must be there
         if (i >= 3) OK(setpgid(0, i == 3 ? 0 : k[3]));
         t_mark(t_text("k%d", i));
         t_await(t_text("die%d", i));
