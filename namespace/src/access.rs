@@ -103,11 +103,19 @@ fn admit_to(path: &CStr, user: u32, permissions: u16, call: Call<'_>) {
 }
 
 /// Lets another user open the table: programs executed in the pod by that user. `call` issues system calls, and returns an errno negated.
+///
+/// For processes of the pod: the path is what the table says, and whoever has it mapped may write there. With more rights than the
+/// pod, use [`admit_at`].
 pub fn admit(table: Table, user: u32, call: Call<'_>) {
     let path = table.path();
-    admit_to(path.as_c_str(), user, READ_WRITE, call);
+    admit_at(path.as_c_str(), path.as_bytes(), user, call);
+}
+
+/// As [`admit`], for the table that is reached by `file`, in the directories of `path`.
+pub fn admit_at(file: &CStr, path: &[u8], user: u32, call: Call<'_>) {
+    admit_to(file, user, READ_WRITE, call);
     // The pod's directory, that of all pods, and AUTOPOD_HOME: what the supervisor made for its owner alone.
-    let mut rest = path.as_bytes();
+    let mut rest = path;
     for _ in 0..3 {
         let Some(end) = rest.iter().rposition(|c| *c == b'/').filter(|end| *end > 0) else { return };
         rest = &rest[..end];

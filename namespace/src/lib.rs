@@ -19,7 +19,7 @@ mod path;
 mod table;
 mod terminals;
 
-pub use access::admit;
+pub use access::{admit, admit_at};
 pub use create::{Error, Settings};
 pub use id::{HostId, VirtualId};
 pub use ids::{Ids, Reservation};

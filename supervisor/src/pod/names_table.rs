@@ -5,13 +5,20 @@ use crate::sys::ipc;
 use autopod_namespace::{Clock, HostId, IpcKind, Settings, Table, Unreachable, VirtualId};
 use nix::errno::Errno;
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The pod's virtual process ids.
-#[derive(Debug, Clone, Copy)]
-pub struct NamesTable(Table);
+/// The pod's virtual process ids. Programs of the pod may write whatever they like into the table: it says names, and is asked nothing on which
+/// a right would hang.
+#[derive(Debug)]
+pub struct NamesTable {
+    table: Table,
+    path: PathBuf,
+    file: File,
+}
 
 fn path(path: &Path) -> io::Result<CString> {
     Ok(CString::new(path.as_os_str().as_bytes())?)
@@ -32,16 +39,20 @@ impl NamesTable {
             unreachable: if setup.allow_unshimmed { Unreachable::Warn } else { Unreachable::Refuse },
         };
         let table = Table::create(&path(&setup.table)?, &settings).map_err(io::Error::other)?;
+        let file = File::open(&setup.table)?;
         table.set_clock_offset(Clock::Monotonic, setup.clocks.monotonic);
         table.set_clock_offset(Clock::Boottime, setup.clocks.boottime);
         table.insert(VirtualId::INIT, host(init)?);
         table.mark_session(VirtualId::INIT);
-        Ok(Self(table))
+        Ok(Self { table, path: setup.table.clone(), file })
     }
 
     /// Opens the table of a running pod.
     pub fn open(file: &Path) -> io::Result<Self> {
-        Table::open(&path(file)?).map(Self).map_err(io::Error::other)
+        // One file, also if its name leads to another by now.
+        let opened = File::options().read(true).write(true).open(file)?;
+        let table = Table::from_fd(opened.as_raw_fd()).map_err(io::Error::other)?;
+        Ok(Self { table, path: file.to_owned(), file: opened })
     }
 
     /// Gives the new process a virtual id: `wanted`, or a free one.
@@ -49,15 +60,15 @@ impl NamesTable {
         match wanted {
             Some(wanted) => {
                 let id = VirtualId::new(wanted).ok_or(io::ErrorKind::InvalidInput)?;
-                if self.0.task_of(id).is_some() {
+                if self.table.task_of(id).is_some() {
                     return Err(Errno::EEXIST.into());
                 }
-                self.0.insert(id, host(pid)?);
+                self.table.insert(id, host(pid)?);
                 Ok(wanted)
             }
             None => {
-                let reserved = self.0.reserve().ok_or(Errno::EAGAIN)?;
-                self.0.bind(reserved, host(pid)?);
+                let reserved = self.table.reserve().ok_or(Errno::EAGAIN)?;
+                self.table.bind(reserved, host(pid)?);
                 Ok(reserved.id().raw())
             }
         }
@@ -66,24 +77,26 @@ impl NamesTable {
     /// Lets programs of this user open the table: it is its owner's alone otherwise.
     pub fn admit(&self, user: u32) {
         if user != nix::unistd::geteuid().as_raw() {
-            autopod_namespace::admit(self.0, user, &crate::sys::process::system_call);
+            // Neither by the path that the table claims to have, nor by its name, which the pod's root may have made to lead elsewhere.
+            let file = CString::new(format!("/proc/self/fd/{}", self.file.as_raw_fd())).unwrap_or_default();
+            autopod_namespace::admit_at(&file, self.path.as_os_str().as_bytes(), user, &crate::sys::process::system_call);
         }
     }
 
     /// Notes that the process leads a session.
     pub fn leads_session(&self, virtual_pid: i32) {
-        VirtualId::new(virtual_pid).into_iter().for_each(|id| self.0.mark_session(id));
+        VirtualId::new(virtual_pid).into_iter().for_each(|id| self.table.mark_session(id));
     }
 
     /// The process's virtual id.
     pub fn virtual_of(&self, pid: i32) -> Option<i32> {
-        self.0.virtual_of(HostId::new(pid)?).map(VirtualId::raw)
+        self.table.virtual_of(HostId::new(pid)?).map(VirtualId::raw)
     }
 
     /// Removes from the host what System V and POSIX objects the pod has: they end with it, as those of an ipc namespace do.
     pub fn remove_objects(&self) {
         for kind in [IpcKind::Shm, IpcKind::Sem, IpcKind::Msg] {
-            for object in self.0.ipcs(kind) {
+            for object in self.table.ipcs(kind) {
                 let host = object.host.0;
                 // some may be gone by now
                 let _ = match kind {
@@ -93,7 +106,7 @@ impl NamesTable {
                 };
             }
         }
-        let prefix = self.0.posix_prefix();
+        let prefix = self.table.posix_prefix();
         let is_ours = |name: &[u8]| name.strip_prefix(b"sem.").unwrap_or(name).starts_with(prefix.as_bytes());
         for entry in std::fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
             if is_ours(entry.file_name().as_bytes()) {
@@ -110,7 +123,7 @@ impl NamesTable {
     /// Notes that the process was reaped, and tells which it was.
     pub fn leave(&self, pid: i32) -> Option<i32> {
         let id = self.virtual_of(pid)?;
-        self.0.reaped(HostId::new(pid)?);
+        self.table.reaped(HostId::new(pid)?);
         Some(id)
     }
 }
