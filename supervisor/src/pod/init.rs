@@ -16,7 +16,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, getsockopt, socketpair
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, Uid, getpid, setsid};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -163,6 +163,8 @@ struct Init {
     waiters: Vec<(i32, OwnedFd)>,
     ends: VecDeque<(i32, Exit)>,
     terminals: Terminals,
+    /// Whom it has started, by host id, with their ids in the pod: the table can be spoilt by programs, and who waits must be told.
+    started: BTreeMap<i32, i32>,
     walls: Ready,
     /// Hung up when the supervisor is gone; none once the pod is established.
     birth: Option<OwnedFd>,
@@ -206,6 +208,7 @@ impl Init {
             waiters: Vec::new(),
             ends: VecDeque::new(),
             terminals: Terminals::default(),
+            started: BTreeMap::new(),
             walls: setup.walls.clone(),
             birth: None,
         })
@@ -334,6 +337,7 @@ impl Init {
         }
         let (pid, mut go, mut report) = spawn::fork_program(spawn, stdio, &self.walls)?;
         let virtual_pid = self.enter(pid, None)?;
+        self.started.insert(pid, virtual_pid);
         self.table.iter().for_each(|table| table.leads_session(virtual_pid));
         // A new process must not inherit the end of an older one that had its id.
         self.ends.retain(|(old, _)| *old != virtual_pid);
@@ -344,6 +348,7 @@ impl Init {
             return Ok(Answer::Started { virtual_pid, host_pid: pid });
         }
         let _ = waitpid(Pid::from_raw(pid), None);
+        self.started.remove(&pid);
         self.leave(pid);
         Err(rmp_serde::from_slice(&failure).unwrap_or(Refused { doing: "starting it".into(), errno: libc::EIO }))
     }
@@ -351,6 +356,7 @@ impl Init {
     fn seed(&mut self, wanted: Option<i32>) -> Result<Answer, Refused> {
         let pid = spawn::fork_seed(wanted.filter(|_| self.names == Names::Kernel))?;
         let virtual_pid = self.enter(pid, wanted)?;
+        self.started.insert(pid, virtual_pid);
         self.ends.retain(|(old, _)| *old != virtual_pid);
         Ok(Answer::Started { virtual_pid, host_pid: pid })
     }
@@ -380,7 +386,8 @@ impl Init {
                 WaitStatus::StillAlive => return,
                 _ => continue,
             };
-            let Some(virtual_pid) = self.leave(pid.as_raw()) else { continue };
+            let listed = self.leave(pid.as_raw());
+            let Some(virtual_pid) = self.started.remove(&pid.as_raw()).or(listed) else { continue };
             self.ends.push_back((virtual_pid, exit));
             if self.ends.len() > ENDS_KEPT {
                 self.ends.pop_front();
