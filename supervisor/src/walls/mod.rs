@@ -12,7 +12,7 @@ pub mod restore;
 pub mod seccomp;
 pub mod table;
 
-use crate::pod::namespaces::Refused;
+use crate::pod::namespaces::{Refused, protect_machine};
 use crate::sys::confine;
 use limits::Limits;
 use own_files::OwnFiles;
@@ -97,6 +97,9 @@ impl Ready {
         }
         if own_mounts {
             own_files::hide(&self.hidden)?;
+            if nix::unistd::geteuid().is_root() {
+                protect_machine()?;
+            }
         }
         // the session keyring of whoever made the pod is not for it; without keyrings in the kernel there is none
         let _ = confine::new_session_keyring();
