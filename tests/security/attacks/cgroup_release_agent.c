@@ -1,5 +1,5 @@
 // tries: have the kernel run a program of the attacker's: release_agent of a cgroup hierarchy, found or mounted
-// wall: seccomp, the uid range, Landlock
+// wall: seccomp, capabilities
 // control: root
 // unless: ENOENT,EINVAL,ENODEV,EBUSY,ENOTDIR this machine has no hierarchy of the first version
 #include "attack.h"

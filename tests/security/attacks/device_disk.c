@@ -1,5 +1,5 @@
 // tries: open the host's disk where the host has it
-// wall: the private /dev, the uid range, Landlock
+// wall: permissions of the host's /dev
 // control: root
 // unless: EPERM,EACCES a list of devices keeps root of this machine from its disk
 #include "attack.h"

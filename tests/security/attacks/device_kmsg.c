@@ -1,5 +1,5 @@
 // tries: write to the host's kernel log through /dev/kmsg, and open other devices of the host: console, autofs, loop, kvm, input
-// wall: the private /dev, the uid range, Landlock
+// wall: permissions of the host's /dev
 // control: root
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: open /dev/mem, /dev/port, /dev/kmem and /proc/kcore
-// wall: the private /dev, capabilities
+// wall: capabilities
 // control: root
 // unless: ENOENT,ENXIO this kernel is built without /dev/mem and /proc/kcore
 #include "attack.h"

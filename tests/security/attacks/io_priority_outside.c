@@ -1,5 +1,5 @@
 // tries: change the I/O priority of processes outside, by process and of all of a user's
-// wall: the pid namespace, the uid range, seccomp
+// wall: the pid namespace
 // control: both
 #include "attack.h"
 ATTACK

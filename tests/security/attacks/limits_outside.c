@@ -1,5 +1,5 @@
 // tries: change resource limits of processes outside by prlimit(2)
-// wall: the pid namespace, the uid range, Landlock's ptrace rule
+// wall: the pid namespace
 // control: both
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: give the host's interfaces an address and take them down (rtnetlink, SIOCSIFFLAGS)
-// wall: capabilities, the net namespace
+// wall: capabilities
 // control: root
 #include "attack.h"
 ATTACK

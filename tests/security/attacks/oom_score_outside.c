@@ -1,5 +1,5 @@
 // tries: have a process outside chosen when memory runs out (oom_score_adj)
-// wall: the pid namespace, Landlock, the uid range
+// wall: the pid namespace
 // control: both
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: command AutoPod by its own control socket and a neighbour's: stop, checkpoint, start a program
-// wall: the socket's peer check, the view, the uid range
+// wall: the socket's peer check, the owner's permissions
 // control: both
 // needs: pods
 #include "attack.h"

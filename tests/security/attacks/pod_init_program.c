@@ -1,5 +1,5 @@
 // tries: overwrite the program that init and the engine execute, by /proc/1/exe and /proc/PID/exe (the runc lesson)
-// wall: the view, the pid namespace, Landlock's ptrace rule, the uid range
+// wall: the pid namespace, Landlock's ptrace rule
 // control: root
 // needs: pods
 #include "attack.h"

@@ -1,5 +1,5 @@
 // tries: command a pod's init by the socket that serves supervisor and engine: shut down, seed, garbage
-// wall: the socket's peer check, the view, the uid range
+// wall: the socket's peer check, the owner's permissions
 // control: both
 // needs: pods
 #include "attack.h"

@@ -1,5 +1,5 @@
 // tries: read and replace the key that images are sealed with
-// wall: the view, Landlock, the uid range
+// wall: the owner's permissions, covered directories (kernel names)
 // control: both
 // needs: pods
 #include "attack.h"

@@ -1,5 +1,5 @@
 // tries: replace the shim's library and the autopod program, which others execute
-// wall: the view, Landlock, the uid range
+// wall: the owner's permissions, covered directories (kernel names)
 // control: root
 // needs: pods
 #include "attack.h"

@@ -1,5 +1,5 @@
 // tries: change what AutoPod keeps: records, logs, runtime and state directories, its own and a neighbour's, and the neighbour's table
-// wall: the view, Landlock, the uid range
+// wall: the owner's permissions, covered directories (kernel names)
 // control: both
 // needs: pods
 #include "attack.h"

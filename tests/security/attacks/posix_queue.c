@@ -1,5 +1,5 @@
 // tries: read, fill and unlink POSIX message queues of the host and of another pod
-// wall: the ipc namespace, the uid range
+// wall: the ipc namespace
 // control: both
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: read, change and unlink POSIX shared memory of the host and of another pod, by name and by listing /dev/shm
-// wall: the private /dev/shm, the uid range
+// wall: the private /dev/shm (kernel names)
 // control: both
 #include "attack.h"
 static void one(const char *name)

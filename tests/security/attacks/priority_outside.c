@@ -1,5 +1,5 @@
 // tries: change the priority of processes outside: by process, by group, and of all of a user's
-// wall: the pid namespace, the uid range, seccomp
+// wall: the pid namespace
 // control: both
 #include "attack.h"
 ATTACK

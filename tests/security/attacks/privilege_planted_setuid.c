@@ -1,5 +1,5 @@
 // tries: leave a program for the host that makes whoever runs it root: a set-user-id file, a file with capabilities
-// wall: the uid range, seccomp
+// wall: permissions
 // control: root
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: read a file that is the host's root's alone, and write to one
-// wall: the uid range, the view, Landlock
+// wall: the view
 // control: root
 // needs: tree
 #include "attack.h"

@@ -1,5 +1,5 @@
 // tries: become the host's root by a set-user-id program of the host's
-// wall: no_new_privs, the uid range, the view
+// wall: no_new_privs
 // control: both
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: reach the host's files through root and working directory of processes outside: /proc/PID/root and cwd
-// wall: the view, the pid namespace, Landlock
+// wall: the view
 // control: both
 // needs: tree
 #include "attack.h"

@@ -1,5 +1,5 @@
 // tries: write what is global in /proc/sys: core_pattern, ns_last_pid, drop_caches, modprobe, panic (the value it has)
-// wall: the read-only /proc/sys, the uid range, Landlock
+// wall: read-only /proc/sys (kernel names), permissions
 // control: root
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: write to /proc/sysrq-trigger (the letter that prints a help)
-// wall: the masked /proc, the uid range, Landlock
+// wall: read-only /proc/sysrq-trigger (kernel names), permissions
 // control: root
 // unless: ENOENT this kernel is built without the key
 #include "attack.h"

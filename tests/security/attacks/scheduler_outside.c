@@ -1,5 +1,5 @@
 // tries: change the scheduling and affinity of a process outside
-// wall: the pid namespace, the uid range, seccomp
+// wall: the pid namespace
 // control: both
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: become the user of a process outside by setuid(2) and signal it (user games across pods)
-// wall: the uid range, the pid namespace, Landlock's signal scope
+// wall: the pid namespace, Landlock's signal scope
 // control: both
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: queue a signal with a forged sender to a process outside by rt_sigqueueinfo(2)
-// wall: the pid namespace, Landlock's signal scope, the uid range
+// wall: the pid namespace, Landlock's signal scope
 // control: both
 #include "attack.h"
 ATTACK

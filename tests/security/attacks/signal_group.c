@@ -1,5 +1,5 @@
 // tries: signal the process group of a process outside, and join its session's groups
-// wall: the pid namespace, Landlock's signal scope, the uid range
+// wall: the pid namespace, Landlock's signal scope
 // control: both
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: signal processes outside by kill(2), tkill(2), tgkill(2)
-// wall: the pid namespace, Landlock's signal scope, the uid range
+// wall: the pid namespace, Landlock's signal scope
 // control: both
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: end processes outside by SIGKILL: victim, neighbour, supervisors
-// wall: the pid namespace, Landlock's signal scope, the uid range
+// wall: the pid namespace, Landlock's signal scope
 // control: both
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: have the kernel send SIGIO to processes outside: F_SETOWN, F_SETOWN_EX, FIOSETOWN
-// wall: the pid namespace, Landlock's signal scope, the uid range
+// wall: the pid namespace, Landlock's signal scope
 // control: both
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: stop processes outside by SIGSTOP
-// wall: the pid namespace, Landlock's signal scope, the uid range
+// wall: the pid namespace, Landlock's signal scope
 // control: both
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: talk to the host's services by abstract unix sockets, stream and datagram
-// wall: Landlock's scope of abstract sockets, the net namespace
+// wall: Landlock's scope of abstract sockets
 // control: both
 #include "attack.h"
 ATTACK

@@ -1,5 +1,5 @@
 // tries: write to files of /sys that work on the whole machine (the value that they have)
-// wall: the read-only /sys, the uid range, Landlock
+// wall: read-only /sys (kernel names), permissions
 // control: root
 #include "attack.h"
 ATTACK

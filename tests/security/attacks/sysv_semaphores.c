@@ -1,5 +1,5 @@
 // tries: change and remove System V semaphores of the host and of another pod
-// wall: the ipc namespace, the uid range
+// wall: the ipc namespace
 // control: both
 #include "attack.h"
 static void one(long id)

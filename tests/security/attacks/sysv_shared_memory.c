@@ -1,5 +1,5 @@
 // tries: read, change and remove System V shared memory of the host and of another pod, by id, by key, and by guessing
-// wall: the ipc namespace, the uid range
+// wall: the ipc namespace
 // control: both
 #include "attack.h"
 static void one(long id)

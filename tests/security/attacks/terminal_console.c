@@ -1,5 +1,5 @@
 // tries: paste into a console by TIOCLINUX, change the keyboard by KDSKBENT and the font, on terminals of its own and the console
-// wall: seccomp, the private /dev
+// wall: seccomp, permissions of the host's /dev
 // control: root
 // needs: terminal
 #include "attack.h"

@@ -1,5 +1,5 @@
 // tries: make a terminal of the host's its own, by TIOCSCTTY with force, and open and write to it
-// wall: capabilities, the private /dev/pts, the uid range
+// wall: the private /dev/pts (kernel names), capabilities
 // control: both
 // needs: terminal
 #include "attack.h"

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::attack::{Attack, build};
 use super::cell::{self, End, Verdict};
+use super::tables;
 use super::world::{Spec, World};
 use crate::command::Identity;
 
@@ -42,6 +43,8 @@ pub struct Cell {
     pub who: Who,
     /// `--names` and `--profile`.
     pub pods: Option<(&'static str, &'static str)>,
+    /// Whether the attacker's pod has a file tree of its own.
+    pub tree: bool,
 }
 
 impl Cell {
@@ -49,7 +52,7 @@ impl Cell {
     pub fn name(&self) -> String {
         match self.pods {
             None => format!("control/{}", if self.who == Who::Root { "root" } else { "user" }),
-            Some((names, profile)) => format!("{names}/{profile}/{}", self.who.word()),
+            Some((names, profile)) => format!("{names}/{profile}/{}{}", self.who.word(), if self.tree { "/tree" } else { "" }),
         }
     }
 }
@@ -112,8 +115,14 @@ fn prepare(place: &Path, attacks: &[&Attack]) -> Result<()> {
     let cache = from.join("attacks");
     std::fs::create_dir_all(&cache)?;
     let sources = sources();
-    let others = ["victim", "setuid_program"].map(|name| (name.to_owned(), sources.join(format!("{name}.c"))));
-    let all: Vec<(String, PathBuf)> = attacks.iter().map(|a| (a.name.clone(), a.source.clone())).chain(others).collect();
+    let others =
+        ["victim", "sleeper", "setuid_program", "table_garbage"].map(|name| (name.to_owned(), sources.join(format!("{name}.c"))));
+    let all: Vec<(String, PathBuf)> = attacks
+        .iter()
+        .filter(|a| !a.name.starts_with(tables::PREFIX))
+        .map(|a| (a.name.clone(), a.source.clone()))
+        .chain(others)
+        .collect();
     let next = AtomicUsize::new(0);
     let failure = Mutex::new(None);
     std::thread::scope(|scope| {
@@ -146,13 +155,14 @@ fn plan<'a>(options: &Options, attacks: &[&'a Attack]) -> Vec<(Cell, Vec<&'a Att
         for profile in ["default", "strict"] {
             for who in Who::ALL {
                 let meant: Vec<&Attack> = attacks.iter().copied().filter(|a| a.concerns(profile) && !a.needs_tree).collect();
-                plan.push((Cell { who, pods: Some((names, profile)) }, meant));
+                let meant = meant.into_iter().filter(|a| names == "shim" || !a.name.starts_with(tables::PREFIX)).collect();
+                plan.push((Cell { who, pods: Some((names, profile)), tree: false }, meant));
             }
         }
     }
-    for attack in attacks {
+    for attack in attacks.iter().filter(|a| !a.name.starts_with(tables::PREFIX)) {
         for who in [Who::Root, Who::Owner] {
-            plan.push((Cell { who, pods: None }, vec![*attack]));
+            plan.push((Cell { who, pods: None, tree: false }, vec![*attack]));
         }
     }
     plan.retain(|(cell, meant)| {
@@ -197,6 +207,9 @@ fn in_world(place: &Path, number: usize, cell: &Cell, attacks: &[&Attack]) -> Ve
     let directory = place.join(format!("w{number}"));
     let untried = |attack: &str, text: String| Verdict { attack: attack.into(), end: End::Untried, text };
     let ran = start(place, &directory, cell, attacks);
+    if cell.pods.is_some() {
+        super::world::remove_groups(&directory);
+    }
     let log = std::fs::read_to_string(directory.join("verdicts")).unwrap_or_default();
     let mut verdicts: Vec<Verdict> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let trouble = match ran {
@@ -236,6 +249,7 @@ fn start(place: &Path, directory: &Path, cell: &Cell, attacks: &[&Attack]) -> Re
         Some((names, profile)) => command.args([names, profile]),
         None => command.args(["-", "-"]),
     };
+    command.arg(if cell.tree { "tree" } else { "-" });
     command.args(attacks.iter().map(|attack| &attack.name));
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let output = command.stderr(Stdio::piped()).output().context("cannot run unshare (package util-linux)")?;
@@ -251,9 +265,9 @@ fn here() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The inner side: `--world DIRECTORY BINARIES WHO NAMES PROFILE ATTACK...`.
+/// The inner side: `--world DIRECTORY BINARIES WHO NAMES PROFILE TREE ATTACK...`.
 pub fn world(arguments: &[String]) -> Result<()> {
-    let [directory, binaries, who, names, profile, names_of_attacks @ ..] = arguments else { bail!("not for use by hand") };
+    let [directory, binaries, who, names, profile, tree, names_of_attacks @ ..] = arguments else { bail!("not for use by hand") };
     let directory = PathBuf::from(directory);
     std::os::unix::fs::chown(&directory, Some(0), Some(0))?;
     let (own, user) = (Identity::own()?, Identity::unprivileged()?);
@@ -264,13 +278,16 @@ pub fn world(arguments: &[String]) -> Result<()> {
     };
     let attacks: Vec<Attack> = names_of_attacks
         .iter()
-        .map(|name| Attack::read(&sources().join("attacks").join(format!("{name}.c"))))
+        .map(|name| match tables::attacks().into_iter().find(|attack| attack.name == *name) {
+            Some(attack) => Ok(attack),
+            None => Attack::read(&sources().join("attacks").join(format!("{name}.c"))),
+        })
         .collect::<Result<_>>()?;
     let pods = (names != "-").then(|| (names.clone(), profile.clone()));
     let neighbour_pod = pods.is_some() || attacks.iter().any(|attack| attack.needs_pods);
     let keys = attacks.iter().any(|attack| attack.name == "keyring");
     let verdicts = directory.join("verdicts");
-    let spec = Spec { directory, binaries: binaries.into(), attacker, owner, pods, neighbour_pod, keys };
+    let spec = Spec { directory, binaries: binaries.into(), attacker, owner, pods, neighbour_pod, tree: tree == "tree", keys };
     let mut world = World::new(spec)?;
     cell::run(&mut world, &attacks, &verdicts)
 }

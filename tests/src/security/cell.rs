@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::attack::Attack;
 use super::signs::{self, difference};
 use super::sys;
+use super::tables;
 use super::world::World;
 
 /// How an attack ended.
@@ -43,7 +44,10 @@ pub fn run(world: &mut World, attacks: &[Attack], to: &Path) -> Result<()> {
     let mut before = signs::look(world);
     for attack in attacks {
         writeln!(out, "{}", attack.name)?;
-        let verdict = one(world, attack, &mut before)?;
+        let verdict = match attack.name.strip_prefix(tables::PREFIX) {
+            Some(variant) => tables::one(world, variant),
+            None => one(world, attack, &mut before)?,
+        };
         writeln!(out, "{}", serde_json::to_string(&verdict)?)?;
         if verdict.end != End::Held {
             world.populate().with_context(|| format!("making the world anew after {}: {}", attack.name, verdict.text))?;
@@ -97,8 +101,10 @@ fn one(world: &World, attack: &Attack, before: &mut signs::Signs) -> Result<Verd
 }
 
 fn command(world: &World, attack: &Attack) -> Command {
-    let program = world.spec.binaries.join(&attack.name);
-    let directory = world.spec.directory.join("dir");
+    let (program, directory) = match world.spec.tree {
+        true => (Path::new("/b").join(&attack.name), Path::new("/dir").to_owned()),
+        false => (world.spec.binaries.join(&attack.name), world.spec.directory.join("dir")),
+    };
     match &world.spec.pods {
         None => {
             let place = crate::command::Place { identity: world.spec.attacker, ..world.place.clone() };

@@ -10,4 +10,5 @@ pub mod means;
 pub mod report;
 pub mod signs;
 pub mod sys;
+pub mod tables;
 pub mod world;

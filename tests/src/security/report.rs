@@ -48,6 +48,7 @@ pub fn complaint(attack: &Attack, finding: &Finding, gaps: &[Gap]) -> Option<Str
     if finding.cell.pods.is_some() {
         return match (end, gaps.iter().find(|gap| gap.covers(finding))) {
             (End::Held, None) | (End::Harm, Some(_)) => None,
+            (End::Held, Some(gap)) if gap.reason.starts_with("sometimes") => None,
             (End::Harm, None) => Some(text.clone()),
             (End::Held, Some(_)) => Some("a known gap is closed: take it off the list".into()),
             (End::Untried, _) => Some(format!("nothing was shown: {text}")),

@@ -64,6 +64,13 @@ pub fn has_capabilities(path: &Path) -> bool {
     n == 20 || (n == 24 && value[20..24] == [0; 4])
 }
 
+/// Whether a file has an access list (acl(5)).
+pub fn has_access_list(path: &Path) -> bool {
+    let Ok(path) = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()) else { return false };
+    // SAFETY: NUL-terminated strings; nothing is written where the size is zero.
+    unsafe { libc::getxattr(path.as_ptr(), c"system.posix_acl_access".as_ptr(), std::ptr::null_mut(), 0) > 0 }
+}
+
 /// The handle of a file, as hexadecimal digits, and its type (name_to_handle_at(2)).
 pub fn handle(path: &Path) -> Result<(String, i32)> {
     #[repr(C)]

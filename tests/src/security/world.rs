@@ -38,6 +38,8 @@ pub struct Spec {
     pub pods: Option<(String, String)>,
     /// Whether there is a neighbour pod even so.
     pub neighbour_pod: bool,
+    /// Whether the attacker's pod has a file tree of its own (`--root`).
+    pub tree: bool,
     /// Whether the victim leaves a key in its user's keyring.
     pub keys: bool,
 }
@@ -107,6 +109,11 @@ impl World {
         means.set("disk_major", disk >> 8);
         means.set("disk_minor", disk & 255);
         means.set("disk", disk_path(disk).unwrap_or_else(|| "/dev/vda".into()));
+
+        if spec.tree {
+            plant_tree(&spec)?;
+            means.set("dir", "/dir");
+        }
 
         let name = format!("autopod-world-{}", rand());
         let address = SocketAddr::from_abstract_name(&name)?;
@@ -233,7 +240,7 @@ impl World {
     /// The pod's name of this generation.
     #[must_use]
     pub fn pod(&self, letter: &str) -> String {
-        format!("{letter}{}", self.generation)
+        format!("{letter}{}-{}", self.generation, tag(&self.spec.directory))
     }
 
     /// Processes that are ours to wait for.
@@ -277,6 +284,13 @@ impl World {
         let mut arguments = vec!["add", pod.as_str()];
         if let Some((names, profile)) = &self.spec.pods {
             arguments.extend(["--names", names, "--profile", profile]);
+            if letter == "a" {
+                arguments.extend(["--pids", "60", "--memory", "300M"]);
+            }
+        }
+        let tree = self.spec.directory.join("tree").to_string_lossy().into_owned();
+        if letter == "a" && self.spec.tree {
+            arguments.extend(["--root", &tree]);
         }
         self.good(&arguments).map(drop)
     }
@@ -286,7 +300,8 @@ impl World {
         for letter in ["a", "n"] {
             self.start_pod(letter)?;
         }
-        self.good(&["addproc", &self.pod("a"), "--cwd", "/", "--", "sleep", "100000"])?;
+        let sleeper = if self.spec.tree { "/b/sleeper".into() } else { self.spec.binaries.join("sleeper").display().to_string() };
+        self.good(&["addproc", &self.pod("a"), "--allow-unshimmed", "--cwd", "/", "--", &sleeper])?;
         let pod = self.pod("n");
         let victim = self.spec.binaries.join("victim");
         let mut arguments = vec!["addproc".to_owned(), pod.clone(), "--allow-unshimmed".into(), "--cwd".into(), "/".into()];
@@ -362,6 +377,49 @@ impl Drop for World {
     fn drop(&mut self) {
         self.depopulate();
     }
+}
+
+/// A word that the names of all pods of one world have in them, and no others.
+#[must_use]
+pub fn tag(directory: &Path) -> String {
+    let words = directory.iter().rev().take(2).map(|word| word.to_string_lossy().into_owned());
+    words.collect::<Vec<_>>().concat()
+}
+
+/// Removes the control groups that pods of a world left, whose records attacks have destroyed.
+pub fn remove_groups(directory: &Path) {
+    fn walk(place: &Path, tag: &str, depth: u32) {
+        for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with("autopod-") && name.contains(tag) {
+                // Not empty, it has somebody in it yet, and the test of what is left behind will tell.
+                let _ = std::fs::remove_dir(entry.path());
+            } else if depth > 0 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                walk(&entry.path(), tag, depth - 1);
+            }
+        }
+    }
+    walk(Path::new("/sys/fs/cgroup"), &format!("-{}", tag(directory)), 3);
+}
+
+/// A file tree for a pod, with nothing but the attacks in it, and a directory for what they make.
+fn plant_tree(spec: &Spec) -> Result<()> {
+    let tree = spec.directory.join("tree");
+    for (directory, mode) in
+        [("", 0o755), ("b", 0o755), ("dir", 0o755), ("tmp", 0o1777), ("proc", 0o755), ("dev", 0o755), ("etc", 0o755)]
+    {
+        let path = tree.join(directory);
+        std::fs::create_dir(&path)?;
+        std::fs::set_permissions(&path, Permissions::from_mode(mode))?;
+        let whose = if directory == "dir" { spec.attacker } else { spec.owner };
+        chown(&path, Some(whose.uid), Some(whose.gid))?;
+    }
+    for entry in std::fs::read_dir(&spec.binaries)?.flatten() {
+        if !PROGRAMS.map(std::ffi::OsStr::new).contains(&entry.file_name().as_os_str()) {
+            std::fs::copy(entry.path(), tree.join("b").join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 /// The supervisor of a pod, by its command line.
