@@ -105,12 +105,15 @@ fn verdict(rule: &Rule) -> Program {
 fn test(condition: &Condition, verdict: u32) -> Program {
     // the lower half comes first on this machine
     let mut program = vec![plain(LOAD, ARGUMENTS + 8 * condition.argument)];
+    let then = condition.and.as_ref().map_or_else(|| vec![plain(RETURN, verdict)], |and| test(and, verdict));
     if let Some(bits) = condition.any {
-        program.extend([branch(JUMP_ANY_BIT, bits, 0, 1), plain(RETURN, verdict)]);
+        program.push(branch(JUMP_ANY_BIT, bits, 0, then.len() as u8));
+        program.extend_from_slice(&then);
     }
     program.extend(condition.mask.map(|mask| plain(AND, mask)));
     for value in &condition.values {
-        program.extend([branch(JUMP_EQUAL, *value, 0, 1), plain(RETURN, verdict)]);
+        program.push(branch(JUMP_EQUAL, *value, 0, then.len() as u8));
+        program.extend_from_slice(&then);
     }
     program
 }

@@ -63,6 +63,8 @@ pub struct Condition {
     pub mask: Option<u32>,
     #[serde(default)]
     pub values: Vec<u32>,
+    /// This must hold, too.
+    pub and: Option<Box<Condition>>,
 }
 
 /// What one profile does about a call.
@@ -150,11 +152,12 @@ mod tests {
 
     fn condition(of: &Condition) -> String {
         let values = of.values.iter().map(|value| format!("{value:#x}")).collect::<Vec<_>>().join(", ");
-        match (of.any, of.mask) {
+        let first = match (of.any, of.mask) {
             (Some(bits), _) => format!("argument {} has any bit of {bits:#x}", of.argument),
             (_, Some(mask)) => format!("argument {} in the bits {mask:#x} is {values}", of.argument),
             _ => format!("argument {} is {values}", of.argument),
-        }
+        };
+        of.and.iter().fold(first, |first, and| format!("{first} and {}", condition(and)))
     }
 
     fn describe(rule: &Rule) -> String {
@@ -214,6 +217,8 @@ mod tests {
                 for condition in rule.allow_if.iter().chain(&rule.refuse_if) {
                     assert!(condition.argument < 6, "{}", row.name);
                     assert!(condition.any.is_some() != !condition.values.is_empty(), "{}", row.name);
+                    // the second argument takes the first one's place in the register
+                    assert!(condition.and.is_none() || condition.values.len() == 1, "{}", row.name);
                 }
             }
         }
