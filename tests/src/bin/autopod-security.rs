@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail};
 use autopod_tests::security::attack::Attack;
 use autopod_tests::security::campaign::{self, Options};
 use autopod_tests::security::report::{self, Gap};
-use autopod_tests::security::tables;
 
 const HELP: &str =
     "usage: autopod-security [--only PREFIX[,PREFIX]...] [--cell PREFIX[,PREFIX]] [--jobs N] [--keep] [--verbose] [--table FILE]
@@ -48,7 +47,7 @@ fn run(arguments: Vec<String>) -> Result<bool> {
         }
     }
     let mut attacks = Attack::read_all(&campaign::sources().join("attacks"))?;
-    attacks.extend(tables::attacks());
+    attacks.extend(campaign::stories());
     let gaps = Gap::parse(&std::fs::read_to_string(campaign::sources().join("known-gaps"))?)?;
     let findings = campaign::run(&options, &attacks)?;
     let mut failed = 0;

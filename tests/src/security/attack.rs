@@ -28,6 +28,8 @@ pub struct Attack {
     pub needs_terminal: bool,
     /// Profiles that hold it; all, if empty.
     pub profiles: Vec<String>,
+    /// There is nothing of the kind under kernel names.
+    pub shim_names_only: bool,
 }
 
 impl Attack {
@@ -85,10 +87,16 @@ impl Attack {
         sources.iter().map(|source| Self::read(source)).collect()
     }
 
-    /// Whether a pod of this profile is meant to hold it.
+    /// Whether a pod of this kind is meant to hold it.
     #[must_use]
-    pub fn concerns(&self, profile: &str) -> bool {
-        self.profiles.is_empty() || self.profiles.iter().any(|p| p == profile)
+    pub fn concerns(&self, names: &str, profile: &str) -> bool {
+        (self.profiles.is_empty() || self.profiles.iter().any(|p| p == profile)) && !(self.shim_names_only && names == "kernel")
+    }
+
+    /// Whether it is a program, and not a story of the runner's own ([`super::tables`], [`super::poison`]).
+    #[must_use]
+    pub fn is_program(&self) -> bool {
+        !self.source.as_os_str().is_empty()
     }
 }
 

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 
 use super::attack::{Attack, build};
 use super::cell::{self, End, Verdict};
-use super::tables;
 use super::world::{Spec, World};
+use super::{poison, tables};
 use crate::command::Identity;
 
 /// Who attacks.
@@ -74,6 +74,12 @@ pub struct Finding {
     pub verdict: Verdict,
 }
 
+/// Attacks that are no programs.
+#[must_use]
+pub fn stories() -> Vec<Attack> {
+    tables::attacks().into_iter().chain(poison::attacks()).collect()
+}
+
 /// The directory of the attacks' sources.
 #[must_use]
 pub fn sources() -> PathBuf {
@@ -117,12 +123,8 @@ fn prepare(place: &Path, attacks: &[&Attack]) -> Result<()> {
     let sources = sources();
     let others =
         ["victim", "sleeper", "setuid_program", "table_garbage"].map(|name| (name.to_owned(), sources.join(format!("{name}.c"))));
-    let all: Vec<(String, PathBuf)> = attacks
-        .iter()
-        .filter(|a| !a.name.starts_with(tables::PREFIX))
-        .map(|a| (a.name.clone(), a.source.clone()))
-        .chain(others)
-        .collect();
+    let all: Vec<(String, PathBuf)> =
+        attacks.iter().filter(|a| a.is_program()).map(|a| (a.name.clone(), a.source.clone())).chain(others).collect();
     let next = AtomicUsize::new(0);
     let failure = Mutex::new(None);
     std::thread::scope(|scope| {
@@ -154,13 +156,12 @@ fn plan<'a>(options: &Options, attacks: &[&'a Attack]) -> Vec<(Cell, Vec<&'a Att
     for names in ["kernel", "shim"] {
         for profile in ["default", "strict"] {
             for who in Who::ALL {
-                let meant: Vec<&Attack> = attacks.iter().copied().filter(|a| a.concerns(profile) && !a.needs_tree).collect();
-                let meant = meant.into_iter().filter(|a| names == "shim" || !a.name.starts_with(tables::PREFIX)).collect();
+                let meant = attacks.iter().copied().filter(|a| a.concerns(names, profile) && !a.needs_tree).collect();
                 plan.push((Cell { who, pods: Some((names, profile)), tree: false }, meant));
             }
         }
     }
-    for attack in attacks.iter().filter(|a| !a.name.starts_with(tables::PREFIX)) {
+    for attack in attacks.iter().filter(|a| a.is_program()) {
         for who in [Who::Root, Who::Owner] {
             plan.push((Cell { who, pods: None, tree: false }, vec![*attack]));
         }
@@ -278,7 +279,7 @@ pub fn world(arguments: &[String]) -> Result<()> {
     };
     let attacks: Vec<Attack> = names_of_attacks
         .iter()
-        .map(|name| match tables::attacks().into_iter().find(|attack| attack.name == *name) {
+        .map(|name| match stories().into_iter().find(|attack| attack.name == *name) {
             Some(attack) => Ok(attack),
             None => Attack::read(&sources().join("attacks").join(format!("{name}.c"))),
         })

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::attack::Attack;
+use super::poison;
 use super::signs::{self, difference};
 use super::sys;
 use super::tables;
@@ -44,9 +45,11 @@ pub fn run(world: &mut World, attacks: &[Attack], to: &Path) -> Result<()> {
     let mut before = signs::look(world);
     for attack in attacks {
         writeln!(out, "{}", attack.name)?;
-        let verdict = match attack.name.strip_prefix(tables::PREFIX) {
-            Some(variant) => tables::one(world, variant),
-            None => one(world, attack, &mut before)?,
+        let after = |prefix| attack.name.strip_prefix(prefix);
+        let verdict = match (after(tables::PREFIX), after(poison::PREFIX)) {
+            (Some(variant), _) => tables::one(world, variant),
+            (_, Some(way)) => poison::one(world, way),
+            _ => one(world, attack, &mut before)?,
         };
         writeln!(out, "{}", serde_json::to_string(&verdict)?)?;
         if verdict.end != End::Held {

@@ -7,6 +7,7 @@ pub mod attack;
 pub mod campaign;
 pub mod cell;
 pub mod means;
+pub mod poison;
 pub mod report;
 pub mod signs;
 pub mod sys;

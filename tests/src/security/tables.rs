@@ -26,6 +26,7 @@ pub fn attacks() -> Vec<Attack> {
         tries: format!("spoil the pod's namespace table ({variant}), and have autopod work with it"),
         wall: "nobody outside believes the table".into(),
         never: Some("there are no tables outside of pods".into()),
+        shim_names_only: true,
         ..Attack::default()
     };
     VARIANTS.iter().map(attack).collect()
