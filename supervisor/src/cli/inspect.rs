@@ -1,4 +1,5 @@
 use super::{table, verify};
+use crate::resource::core_file;
 use crate::resource::summary::{Needs, Summary, summary};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -17,10 +18,24 @@ pub(super) struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Write this process as a core file, for a debugger: gdb PROGRAM FILE
+    #[arg(long, value_name = "VPID", conflicts_with = "json")]
+    core: Option<u32>,
+    /// The core file, which must not exist [default: core.VPID]
+    #[arg(long, short, value_name = "FILE", requires = "core")]
+    output: Option<PathBuf>,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    let summary = summary(&verify::open(&args.file, args.key.as_deref())?)?;
+    let reader = verify::open(&args.file, args.key.as_deref())?;
+    if let Some(vpid) = args.core {
+        let path = args.output.unwrap_or_else(|| format!("core.{vpid}").into());
+        let written = core_file::write(&reader, vpid, &path)?;
+        let size = table::size(written.bytes);
+        println!("{}: {} threads, {} segments, {size} with holes", path.display(), written.threads, written.segments);
+        return Ok(());
+    }
+    let summary = summary(&reader)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {

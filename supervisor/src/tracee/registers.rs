@@ -43,6 +43,15 @@ const ERESTARTNOHAND: i64 = -514;
 const ERESTART_RESTARTBLOCK: i64 = -516;
 
 impl Registers {
+    /// As the kernel has them, one after another.
+    pub fn words(&self) -> [u64; 27] {
+        let r = self;
+        [
+            r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10, r.r9, r.r8, r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.orig_rax,
+            r.rip, r.cs, r.eflags, r.rsp, r.ss, r.fs_base, r.gs_base, r.ds, r.es, r.fs, r.gs,
+        ]
+    }
+
     /// Whether the task was stopped inside a system call.
     pub fn in_syscall(&self) -> bool {
         self.orig_rax as i64 >= 0
