@@ -5,6 +5,7 @@
 pub mod checkpoint;
 pub mod cli;
 pub mod image;
+pub mod needs;
 pub mod pod;
 pub mod proc;
 pub mod quiesce;

@@ -1,5 +1,6 @@
 //! A restart from beginning to end. docs/restart-order.md gives the reasons for the order.
 use crate::image::{ImageReader, Key, KeyError};
+use crate::needs::{self, Records};
 use crate::pod::engine::{PodSection, Progress, Report, RestartRequest, SectionRequest};
 use crate::pod::init_client::InitClient;
 use crate::pod::record::Names;
@@ -7,7 +8,7 @@ use crate::proc::Proc;
 use crate::resource::descriptor::{self, Descriptions};
 use crate::resource::{self, Context, Nascent, aio, attributes, cgroup, credentials, file_object, lock, tree};
 use crate::resource::{
-    memory, mqueue, posix_shm, process, seccomp, shim_names, signal, sysv_msg, sysv_sem, sysv_shm, task, terminal, timer,
+    memory, mqueue, posix_shm, seccomp, shim_names, signal, sysv_msg, sysv_sem, sysv_shm, task, terminal, timer,
 };
 use crate::walls;
 use std::collections::HashMap;
@@ -101,56 +102,13 @@ pub fn run(
     }
 }
 
-/// Everything that is known of the image beside open files and pages.
-struct Records {
-    names: Names,
-    processes: Vec<process::ProcessRecord>,
-    tasks: Vec<task::TaskRecord>,
-    signals: Vec<signal::SignalRecord>,
-    timers: Vec<timer::TimerRecord>,
-    credentials: Vec<credentials::CredentialsRecord>,
-    attributes: Vec<attributes::AttributesRecord>,
-    seccomp: Vec<seccomp::SeccompRecord>,
-    cgroups: Vec<cgroup::CgroupRecord>,
-    memory: memory::Section,
-    plan: Vec<process::Step>,
-}
-
 /// Finds out whether the whole image can be restarted here, before anything is made.
 fn check(cx: &mut Nascent) -> resource::Result<Records> {
-    let descriptors: descriptor::Section = cx.section("descriptors")?;
-    descriptor::check(&descriptors)?;
-    cx.descriptions = Descriptions::new(descriptors)?;
-    let processes: Vec<process::ProcessRecord> = cx.section("processes")?;
-    let mut memory: memory::Section = cx.section("memory")?;
-    let tasks: Vec<task::TaskRecord> = cx.section("tasks")?;
-    for record in &processes {
-        if let Some(program) = &record.program {
-            program.check(libc::O_RDONLY)?;
-        }
-    }
-    memory::check(&memory)?;
-    memory::foreign_vdso::adapt(&mut memory, &tasks, cx)?;
-    let seccomp: Vec<seccomp::SeccompRecord> = cx.section("seccomp")?;
-    seccomp::check(&seccomp, cx)?;
-    let cgroups: Vec<cgroup::CgroupRecord> = cx.section("cgroups")?;
-    cgroup::check(&cgroups, cx)?;
-    let pod: Option<PodSection> = cx.reader.manifest().section("pod")?;
-    let names = pod.map_or(Names::Kernel, |pod| pod.record.names);
-    shim_names::check(cx, names, &memory)?;
-    Ok(Records {
-        names,
-        plan: process::plan(&processes)?,
-        processes,
-        tasks,
-        signals: cx.section("signals")?,
-        timers: cx.section("timers")?,
-        credentials: cx.section("credentials")?,
-        attributes: cx.section("attributes")?,
-        seccomp,
-        cgroups,
-        memory,
-    })
+    let mut records = Records::read(&cx.reader)?;
+    needs::refuse_unmet(needs::of(&records, &cx.proc, cx.kernel_names)?)?;
+    cx.descriptions = Descriptions::new(std::mem::take(&mut records.descriptors))?;
+    memory::foreign_vdso::adapt(&mut records.memory, &records.tasks, cx)?;
+    Ok(records)
 }
 
 fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn FnMut(&str)) -> resource::Result<Vec<i32>> {
@@ -201,7 +159,7 @@ fn build(cx: &mut Nascent, init: &InitClient, records: Records, stage: &mut dyn 
     timer::start(&records.timers, cx)?;
 
     posix_shm::correct_caches(cx, &records.memory)?;
-    let shim_then = records.names == Names::Shim;
+    let shim_then = records.names() == Names::Shim;
     shim_names::correct_memory(cx, &records.processes, &records.tasks, &records.memory, shim_then)?;
 
     terminal::keep(cx, init)?;

@@ -1,8 +1,10 @@
 use super::Context;
 use crate::pod::client;
+use crate::pod::processor::{self, Level};
 use crate::pod::record::{NamesChoice, PodRecord, parse_variable};
 use crate::walls::limits::{self, Limits};
 use crate::walls::{Profile, Walls};
+use anyhow::Context as _;
 
 /// Make a pod
 #[derive(Debug, clap::Args)]
@@ -25,6 +27,9 @@ pub(super) struct PodOptions {
     /// Variable that every program of the pod gets
     #[arg(long = "env", short = 'e', value_name = "K=V", value_parser = parse_variable)]
     env: Vec<(String, String)>,
+    /// Have programs use no feature of the processor beyond this level, so that the pod can move to lesser ones
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t)]
+    cpu: Level,
     /// Run programs that the shim cannot be preloaded into (static, set-uid) with the host's names
     #[arg(long)]
     allow_unshimmed: bool,
@@ -65,6 +70,13 @@ pub(super) fn create(context: &Context, name: &str, options: PodOptions) -> anyh
         io_uring: options.io_uring,
         limits: Limits { memory: options.memory, pids: options.pids, cpus: options.cpus },
     };
+    let lacking = options.cpu.lacking(processor::here().context("cannot read /proc/cpuinfo")?);
+    if !lacking.is_empty() {
+        let (level, lacking) = (options.cpu, lacking.join(", "));
+        anyhow::bail!("this host's processor is none of level {level}, as it lacks {lacking}; choose a lower level");
+    }
+    record.cpu = options.cpu;
+    record.features = processor::found_in(&record)?;
     let (names, note) = client::create(&context.roots, record, options.names)?;
     tracing::info!("pod \"{name}\" is made; its names are realized by: {names}");
     if let Some(reason) = note {

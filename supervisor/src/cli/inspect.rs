@@ -59,6 +59,10 @@ fn show(summary: &Summary) {
     processes(summary);
     println!();
     line("descriptors", format!("{} in all; open: {}", summary.descriptors, counts(&summary.descriptions)));
+    for open in &summary.open {
+        let path = open.path.as_ref().map_or_else(String::new, |path| format!(" {}", path.display()));
+        line("open", format!("{}{path}, held by {}", open.kind, held(&open.held_by)));
+    }
     for socket in &summary.sockets {
         line("socket", format!("{}, {}, held by {}", socket.what, socket.state, held(&socket.held_by)));
     }
@@ -75,6 +79,8 @@ fn show(summary: &Summary) {
         ("files in /dev/shm", ipc.posix_shm),
     ]);
     line("ipc", counts(&ipc));
+    let state: Vec<String> = summary.state.iter().filter(|(_, n)| **n > 0).map(|(kind, n)| format!("{n} {kind}")).collect();
+    line("state", joined(state));
     println!();
     needs(&summary.needs);
 }
@@ -114,6 +120,9 @@ fn processes(summary: &Summary) {
 
 fn needs(needs: &Needs) {
     line("needs", format!("{}, processor state {}", needs.architecture, joined(&needs.processor)));
+    if let Some(level) = &needs.level {
+        line("", format!("processor features {} (--cpu {level})", joined(&needs.features)));
+    }
     line("", format!("users {}; groups {}", joined(&needs.users), joined(&needs.groups)));
     let lists = [
         ("program", &needs.programs),
@@ -146,7 +155,7 @@ fn counts(counts: &BTreeMap<&'static str, usize>) -> String {
 }
 
 /// Programs choose their names, and those of files: nothing of them may command the terminal.
-fn printable(name: &str) -> String {
+pub(super) fn printable(name: &str) -> String {
     name.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 

@@ -16,6 +16,7 @@ pub mod members;
 pub mod names_table;
 pub mod namespaces;
 pub mod paths;
+pub mod processor;
 pub mod program;
 pub mod record;
 pub mod registry;

@@ -1,8 +1,10 @@
 //! The kernel namespaces of a pod under `--names kernel` (namespaces(7), time_namespaces(7)).
+use crate::sys::launch::{self, Fork};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use serde::{Deserialize, Serialize};
+use std::io::Read;
 use std::path::Path;
 
 /// What was being done when the kernel refused.
@@ -68,6 +70,27 @@ pub fn unshare_for_child(clocks: ClockOffsets) -> Result<(), Refused> {
     }
     let flags = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWNS;
     unshare(flags).map_err(Refused::at("making pid, ipc, uts and mount namespaces"))
+}
+
+/// Why this host gives the caller no kernel namespaces, if it does not; tried in a child.
+pub fn refused() -> Result<Option<Refused>, super::Error> {
+    let fail = |errno: Errno| super::Error::Refused(format!("cannot try kernel namespaces: {}", errno.desc()));
+    let (answer, tell) = nix::unistd::pipe().map_err(fail)?;
+    match launch::fork().map_err(fail)? {
+        Fork::Child => {
+            let outcome = unshare_for_child(ClockOffsets::default()).err();
+            let text = serde_json::to_vec(&outcome).unwrap_or_default();
+            launch::exit_now(i32::from(nix::unistd::write(&tell, &text).is_err()))
+        }
+        Fork::Parent(child) => {
+            drop(tell);
+            let mut text = Vec::new();
+            let read = std::fs::File::from(answer).read_to_end(&mut text);
+            let _ = nix::sys::wait::waitpid(child, None);
+            let outcome = read.and_then(|_| serde_json::from_slice(&text).map_err(Into::into));
+            outcome.map_err(|e| super::Error::Refused(format!("cannot try kernel namespaces: {e}")))
+        }
+    }
 }
 
 /// Terminals of the pod's own, numbered from zero (devpts of the kernel's documentation).

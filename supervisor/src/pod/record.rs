@@ -1,5 +1,6 @@
 //! What is known of a pod beyond its processes; kept in the state directory, and part of an image.
 use super::Error;
+use super::processor::Level;
 use crate::walls::Walls;
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,12 @@ pub struct PodRecord {
     /// What holds its programs.
     #[serde(default)]
     pub walls: Walls,
+    /// Which features of the processor programs may find.
+    #[serde(default)]
+    pub cpu: Level,
+    /// Those that programs may have found since, by the kernel's names (/proc/cpuinfo): they are needed wherever the pod is.
+    #[serde(default)]
+    pub features: std::collections::BTreeSet<String>,
     /// The user who made the pod.
     pub uid: u32,
     /// That user's group.
@@ -95,6 +102,8 @@ impl PodRecord {
             env: Vec::new(),
             allow_unshimmed: false,
             walls: Walls::default(),
+            cpu: Level::Host,
+            features: Default::default(),
             uid: nix::unistd::geteuid().as_raw(),
             gid: nix::unistd::getegid().as_raw(),
             created: now(),

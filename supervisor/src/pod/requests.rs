@@ -7,7 +7,7 @@ use super::init_protocol;
 use super::namespaces::ClockOffsets;
 use super::record::{Names, NamesChoice, PodRecord, now};
 use super::supervisor::{Stopping, Supervisor};
-use super::{Error, environment, members, program, registry};
+use super::{Error, environment, members, processor, program, registry};
 use crate::image::Compression;
 use members::Member;
 use nix::sys::signal::{SIGCONT, SIGTERM};
@@ -105,6 +105,9 @@ impl Supervisor {
         };
         let mut env = environment::standard(&record, &user);
         env.extend(spawn.env.into_iter().map(|(key, value)| (key.0, value.0)));
+        record.cpu.limit(&mut env);
+        let here = processor::here().map_err(|e| refuse(format!("/proc/cpuinfo cannot be read ({e})")))?;
+        let features = processor::found(here, &env);
         let mut warning = None;
         if record.names == Names::Shim {
             let path = env.get(b"PATH".as_slice()).map(|path| OsStr::from_bytes(path));
@@ -133,6 +136,7 @@ impl Supervisor {
             return Err(refuse(format!("it should be attached to 3 descriptors, but {} came along", descriptors.len())));
         }
         self.ensure_init(record)?;
+        self.remember_features(features)?;
         let request = init_protocol::Spawn {
             argv: spawn.argv.into_iter().map(|word| ByteBuf::from(word.0)).collect(),
             env: env.into_iter().map(|(key, value)| ByteBuf::from([&key[..], b"=", &value].concat())).collect(),
@@ -147,6 +151,13 @@ impl Supervisor {
         Ok(Spawned { virtual_pid: started.virtual_pid, host_pid: started.host_pid, warning })
     }
 
+    /// What a program of the pod may have chosen its functions by.
+    fn remember_features(&mut self, features: std::collections::BTreeSet<String>) -> Result<(), Error> {
+        let Some(record) = self.record.as_mut().filter(|record| !features.is_subset(&record.features)) else { return Ok(()) };
+        record.features.extend(features);
+        registry::save(&self.paths, record)
+    }
+
     /// A pod that is known and stopped starts anew with its next program.
     fn ensure_init(&mut self, mut record: PodRecord) -> Result<(), Error> {
         if self.init.is_some() {
@@ -155,6 +166,7 @@ impl Supervisor {
         let names = record.names.into();
         self.start_init(&mut record, names, ClockOffsets::default())?;
         record.checkpointed = None;
+        record.features = processor::found_in(&record).unwrap_or_default();
         registry::save(&self.paths, &record)?;
         self.record = Some(record);
         Ok(())

@@ -1,12 +1,14 @@
 //! The files of /proc that the engine reads, and their parsers. Every parser takes text, so that it can be fuzzed.
 //!
 //! Formats: proc(5) and Documentation/filesystems/proc.rst of the kernel.
+mod cpuinfo;
 pub mod diag;
 mod fdinfo;
 mod maps;
 mod stat;
 mod status;
 
+pub use cpuinfo::parse_features;
 pub use fdinfo::FdInfo;
 pub use maps::{Mapping, parse_maps, parse_smaps};
 pub use stat::Stat;

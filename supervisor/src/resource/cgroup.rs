@@ -1,6 +1,7 @@
 //! Control groups that processes of the pod were moved to (cgroups(7)), beside those that its init is in. The groups themselves
 //! belong to the host: a restart puts processes into them again, and is refused where one is missing.
 use super::{Capture, Context, Error, Nascent, Result, Vpid};
+use crate::proc::Proc;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ pub struct CgroupRecord {
 }
 
 /// The lines of /proc/PID/cgroup: (controllers, path).
-fn parse(text: &str) -> Vec<(String, String)> {
+pub(super) fn parse(text: &str) -> Vec<(String, String)> {
     let line = |line: &str| {
         let mut parts = line.splitn(3, ':').skip(1);
         Some((parts.next()?.to_string(), parts.next()?.to_string()))
@@ -44,7 +45,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
 }
 
 /// Where a hierarchy is mounted and which part of it, from /proc/PID/mountinfo (proc_pid_mountinfo(5)).
-fn mounts(mountinfo: &str, controllers: &str) -> Vec<(PathBuf, PathBuf)> {
+pub(super) fn mounts(mountinfo: &str, controllers: &str) -> Vec<(PathBuf, PathBuf)> {
     let mut found = Vec::new();
     for line in mountinfo.lines() {
         let Some((before, after)) = line.split_once(" - ") else { continue };
@@ -63,9 +64,9 @@ fn mounts(mountinfo: &str, controllers: &str) -> Vec<(PathBuf, PathBuf)> {
     found
 }
 
-fn directory(cx: &Nascent, record: &CgroupRecord) -> Result<PathBuf> {
+fn directory(proc: &Proc, record: &CgroupRecord) -> Result<PathBuf> {
     let own = crate::sys::process::own_pid();
-    let mountinfo = cx.proc.read_text(&format!("{own}/mountinfo")).doing(|| "read where control groups are mounted".into())?;
+    let mountinfo = proc.read_text(&format!("{own}/mountinfo")).doing(|| "read where control groups are mounted".into())?;
     let mut candidates = mounts(&mountinfo, &record.controllers).into_iter().filter_map(|(root, point)| {
         let below = Path::new(&record.path).strip_prefix(&root).ok()?;
         Some(point.join(below)).filter(|directory| directory.is_dir())
@@ -80,13 +81,13 @@ fn directory(cx: &Nascent, record: &CgroupRecord) -> Result<PathBuf> {
 }
 
 /// Whether the groups are here, before anything is built.
-pub fn check(records: &[CgroupRecord], cx: &Nascent) -> Result<()> {
-    records.iter().try_for_each(|record| directory(cx, record).map(drop))
+pub fn check(record: &CgroupRecord, proc: &Proc) -> Result<()> {
+    directory(proc, record).map(drop)
 }
 
 pub fn restore(records: &[CgroupRecord], cx: &Nascent) -> Result<()> {
     for record in records {
-        let file = directory(cx, record)?.join("cgroup.procs");
+        let file = directory(&cx.proc, record)?.join("cgroup.procs");
         let id = cx.host_id(record.process)?.to_string();
         std::fs::write(&file, id).doing(|| format!("put process {} into the control group {}", record.process, record.path))?;
     }

@@ -1,7 +1,10 @@
 //! Users, groups, capabilities, securebits, no_new_privs (credentials(7), capabilities(7)). The kernel keeps them per task.
-use super::{Capture, Context, Nascent, Result, Vpid};
+use super::{Capture, Context, Error, Nascent, Result, Vpid};
+use crate::needs::Need;
+use crate::proc::Proc;
 use crate::tracee::Call;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The credentials of a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +24,8 @@ pub struct CredentialsRecord {
     pub no_new_privs: bool,
 }
 
+const CAP_SETGID: u32 = 6;
+const CAP_SETUID: u32 = 7;
 const PR_GET_SECUREBITS: u64 = 27;
 const PR_SET_SECUREBITS: u64 = 28;
 const PR_CAPBSET_DROP: u64 = 24;
@@ -57,6 +62,40 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
         }
     }
     cx.section("credentials", &records)
+}
+
+/// The users and groups of the programs, and whether we may become them.
+pub fn needs(records: &[CredentialsRecord], proc: &Proc) -> Result<Vec<Need>> {
+    let own = crate::sys::process::own_pid();
+    let status = proc.status(own, own).doing(|| "read what this process may do".into())?;
+    let lists: [(&'static str, &str, u32, u32, fn(&CredentialsRecord) -> [u32; 4]); 2] = [
+        ("user", "uid_map", status.uids[1], CAP_SETUID, |record| record.users),
+        ("group", "gid_map", status.gids[1], CAP_SETGID, |record| record.groups),
+    ];
+    let mut needs = Vec::new();
+    for (kind, file, me, capability, ids) in lists {
+        let map = proc.read_text(&format!("{own}/{file}")).doing(|| format!("read /proc/self/{file}"))?;
+        let privileged = status.cap_effective >> capability & 1 == 1;
+        for id in records.iter().flat_map(ids).collect::<BTreeSet<u32>>() {
+            let holds = if id == me || (privileged && is_mapped(&map, id)) {
+                Ok(())
+            } else {
+                Err(Error::NotHere(format!(
+                    "a program of the pod is of {kind} {id}, which only root may give it; restart the pod as root"
+                )))
+            };
+            needs.push(Need::new(kind, id.to_string(), holds));
+        }
+    }
+    Ok(needs)
+}
+
+/// Whether a map of user_namespaces(7) has an id.
+pub(super) fn is_mapped(map: &str, id: u32) -> bool {
+    map.lines().any(|line| {
+        let numbers: Vec<u64> = line.split_ascii_whitespace().filter_map(|number| number.parse().ok()).collect();
+        matches!(numbers[..], [inside, _, count] if (inside..inside.saturating_add(count)).contains(&u64::from(id)))
+    })
 }
 
 /// Gives a task that has just begun all it may have, also across execve(2): a user other than root would lose it there.

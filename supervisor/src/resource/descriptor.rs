@@ -442,16 +442,6 @@ impl Descriptions {
     }
 }
 
-/// Whether the files that descriptors refer to are here: to be asked before anything is built.
-pub fn check(section: &Section) -> Result<()> {
-    for record in &section.descriptions {
-        if let Description::Regular(regular) = &record.description {
-            super::regular::check(regular)?;
-        }
-    }
-    Ok(())
-}
-
 /// Opens every description and gives every process its table.
 pub fn restore(cx: &mut Nascent) -> Result<()> {
     for id in 0..cx.descriptions.section().descriptions.len() as u32 {

@@ -57,7 +57,7 @@ pub(super) fn recognise(seen: &Seen) -> bool {
 }
 
 /// `5 events: 19 data: 5 pos:0 ino:3 sdev:10` (proc_pid_fdinfo(5)): number, events, data, inode, device.
-fn parse(line: &str) -> Option<(i32, u32, u64, u64, u64)> {
+pub(super) fn parse(line: &str) -> Option<(i32, u32, u64, u64, u64)> {
     let words = line.replace(':', ": ");
     let mut words = words.split_ascii_whitespace();
     let number = words.next()?.parse().ok()?;

@@ -43,7 +43,7 @@ pub enum Watched {
 
 /// What a line of fdinfo tells.
 #[derive(Debug, PartialEq, Eq)]
-struct Line {
+pub(super) struct Line {
     number: i32,
     inode: u64,
     device: u64,
@@ -52,7 +52,7 @@ struct Line {
 }
 
 /// `wd:1 ino:3c4a7 sdev:fe00000 mask:fff ignored_mask:0 fhandle-bytes:8 fhandle-type:1 f_handle:a7c4030000000000`, all hexadecimal
-fn parse(line: &str) -> Option<Line> {
+pub(super) fn parse(line: &str) -> Option<Line> {
     let field = |key: &str| line.split_ascii_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix(':'));
     let hex = |key: &str| u64::from_str_radix(field(key)?, 16).ok();
     let device = hex("sdev")?;

@@ -37,7 +37,7 @@ pub enum Kind {
 }
 
 /// A line such as `1: POSIX  ADVISORY  WRITE 1234 08:01:123 0 EOF` (proc_locks(5)).
-fn parse(line: &str) -> Option<(Kind, i16, u64, Option<u64>)> {
+pub(super) fn parse(line: &str) -> Option<(Kind, i16, u64, Option<u64>)> {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     let [_, kind, state, mode, _, _, start, end] = words[..] else { return None };
     let kind = match kind {

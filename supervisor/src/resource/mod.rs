@@ -63,12 +63,27 @@ mod transplant_tests;
 pub mod tree;
 mod unix_socket;
 mod unsupported;
-mod xstate;
+pub mod xstate;
 
 pub use capture::{Capture, CapturedProcess, CapturedTask};
 pub use nascent::{Nascent, NascentProcess};
 
 use std::io;
+
+/// Tries the parsers of /proc files that kinds of resources keep to themselves, so that they can be fuzzed. True if one took something for good.
+#[doc(hidden)]
+pub fn try_parsers(text: &str) -> bool {
+    let mut good = mount::compare(text, text, text).is_ok() && text.contains(" - ");
+    good |=
+        !cgroup::parse(text).is_empty() | !cgroup::mounts(text, "").is_empty() | !cgroup::mounts(text, "cpu,cpuacct").is_empty();
+    good |= credentials::is_mapped(text, 1000);
+    good |= !inet_socket::multicast::parse_igmp(text).is_empty() | !inet_socket::multicast::parse_igmp6(text).is_empty();
+    for line in text.lines() {
+        let line = line.split_once(':').map_or(line, |(_, rest)| rest);
+        good |= inotify::parse(line).is_some() | lock::parse(line).is_some() | epoll::parse(line).is_some();
+    }
+    good
+}
 
 /// A virtual process or task id: the only kind that an image holds.
 pub type Vpid = u32;

@@ -57,7 +57,7 @@ impl Mounts {
     }
 }
 
-fn compare(first: &str, now: &str, host: &str) -> Result<()> {
+pub(super) fn compare(first: &str, now: &str, host: &str) -> Result<()> {
     let (first, now, host) = (parse(first), parse(now), parse(host));
     let (known, present): (HashSet<&str>, HashSet<&str>) =
         (first.iter().map(|mount| mount.id).collect(), now.iter().map(|mount| mount.id).collect());

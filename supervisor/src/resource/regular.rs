@@ -49,11 +49,6 @@ pub(super) fn open(record: &Record, _: u32, cx: &mut Nascent) -> Result<OwnedFd>
     Ok(fd)
 }
 
-/// Whether the file is here, before anything is built.
-pub(super) fn check(record: &Record) -> Result<()> {
-    record.file.check(record.flags)
-}
-
 pub(super) fn settle(record: &Record, _: u32, cx: &mut Nascent) -> Result<()> {
     if record.file.ghost().is_some() { file_object::finish(cx) } else { Ok(()) }
 }

@@ -5,6 +5,7 @@
 //! What the pod itself was started under (a container's filter) belongs to this host, and the pod's walls are made of its record: neither
 //! is recorded.
 use super::{Capture, CapturedProcess, Context, Error, Nascent, Result, Vpid};
+use crate::proc::Proc;
 use crate::tracee::Call;
 use serde::{Deserialize, Serialize};
 
@@ -109,11 +110,11 @@ fn refuse_listener(code: &[u8], title: &str) -> Result<()> {
 }
 
 /// Whether filters can be set here, before anything is built.
-pub fn check(records: &[SeccompRecord], cx: &Nascent) -> Result<()> {
+pub fn check(records: &[SeccompRecord], proc: &Proc) -> Result<()> {
     let Some(record) = records.first() else { return Ok(()) };
     let own = crate::sys::process::own_pid();
-    let status = cx.proc.status(own, own).doing(|| "read what this process may do".into())?;
-    let users = cx.proc.read_text(&format!("{own}/uid_map")).unwrap_or_default();
+    let status = proc.status(own, own).doing(|| "read what this process may do".into())?;
+    let users = proc.read_text(&format!("{own}/uid_map")).unwrap_or_default();
     let everybody = users.split_ascii_whitespace().collect::<Vec<_>>() == ["0", "0", "4294967295"];
     if status.cap_effective >> 21 & 1 == 1 && everybody {
         return Ok(());

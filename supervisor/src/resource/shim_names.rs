@@ -130,8 +130,8 @@ fn waits_until(registers: &Registers) -> bool {
 }
 
 /// Whether programs that lived under names of this kind can live under those of here.
-pub fn check(cx: &Nascent, then: Names, memory: &Memory) -> Result<()> {
-    match (then, cx.kernel_names) {
+pub fn check(kernel_names: bool, then: Names, memory: &Memory) -> Result<()> {
+    match (then, kernel_names) {
         (Names::Shim, true) => {
             let mut own = memory.spaces.iter().filter(|space| space.shared_with.is_none());
             let unshimmed = own.find(|space| !space.mappings.iter().any(|map| map.backing == Backing::NamesTable));

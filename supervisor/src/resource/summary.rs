@@ -3,7 +3,9 @@ use super::descriptor::{self, Description};
 use super::file_object::FileObject;
 use super::memory::{self, Backing};
 use super::unix_socket;
-use super::{Error, Result, Vpid, attributes, credentials, mqueue, posix_shm, process, sysv_msg, sysv_sem, sysv_shm, task};
+use super::{
+    Error, Result, Vpid, attributes, credentials, mqueue, posix_shm, process, signal, sysv_msg, sysv_sem, sysv_shm, task,
+};
 use crate::image::{Compression, ImageReader, RunRef, arch_name};
 use crate::pod::engine::PodSection;
 use crate::pod::record::PodRecord;
@@ -23,10 +25,13 @@ pub struct Summary {
     pub descriptors: usize,
     /// Open file descriptions by kind.
     pub descriptions: BTreeMap<&'static str, usize>,
+    pub open: Vec<Open>,
     pub sockets: Vec<Socket>,
     pub memory: BTreeMap<&'static str, Amount>,
     pub ipc: Ipc,
     pub needs: Needs,
+    /// What else there is of each kind, by the names of sections of the manifest: records.
+    pub state: BTreeMap<String, usize>,
     /// Bytes of each section of the manifest.
     pub sections: BTreeMap<String, usize>,
 }
@@ -76,6 +81,16 @@ pub struct Thread {
     pub name: String,
 }
 
+/// An open file description that is no socket.
+#[derive(Debug, Serialize)]
+pub struct Open {
+    pub kind: &'static str,
+    /// Its path, where it has one.
+    pub path: Option<PathBuf>,
+    /// `PID:FD` of each descriptor.
+    pub held_by: Vec<String>,
+}
+
 #[derive(Debug, Serialize)]
 pub struct Socket {
     pub kind: &'static str,
@@ -111,6 +126,10 @@ pub struct Needs {
     pub architecture: String,
     /// State components of the processor that some thread uses (XSAVE).
     pub processor: BTreeSet<&'static str>,
+    /// The level that the pod was limited to (`--cpu`).
+    pub level: Option<String>,
+    /// Features of the processor that programs may have found when they started, by the kernel's names.
+    pub features: BTreeSet<String>,
     pub programs: BTreeSet<PathBuf>,
     /// Files that are mapped: libraries, above all.
     pub mapped: BTreeSet<PathBuf>,
@@ -148,6 +167,7 @@ pub fn summary(reader: &ImageReader) -> Result<Summary> {
         processes: Vec::new(),
         descriptors: 0,
         descriptions: BTreeMap::new(),
+        open: Vec::new(),
         sockets: Vec::new(),
         memory: BTreeMap::new(),
         ipc: Ipc {
@@ -157,8 +177,21 @@ pub fn summary(reader: &ImageReader) -> Result<Summary> {
             posix_queues: count::<mqueue::Queue>(reader, "mqueues")?,
             posix_shm: count::<posix_shm::Record>(reader, "posix_shm")?,
         },
+        state: BTreeMap::new(),
         sections,
     };
+    if let Some(pod) = &summary.pod {
+        summary.needs.level = Some(pod.cpu.to_string());
+        summary.needs.features = pod.features.clone();
+    }
+    for name in ["timers", "locks", "aio", "seccomp", "cgroups"] {
+        let records: Vec<serde::de::IgnoredAny> = section(reader, name)?;
+        summary.state.insert(name.to_owned(), records.len());
+    }
+    let signals: Vec<signal::SignalRecord> = section(reader, "signals")?;
+    let pending =
+        signals.iter().map(|of| of.queued.len() + of.task_queues.iter().map(|(_, queue)| queue.len()).sum::<usize>()).sum();
+    summary.state.insert("pending signals".into(), pending);
     summary.add_processes(reader)?;
     summary.add_descriptors(&section(reader, "descriptors")?);
     summary.add_memory(&section(reader, "memory")?);
@@ -233,16 +266,14 @@ impl Summary {
         for record in &section.descriptions {
             *self.descriptions.entry(record.description.kind()).or_default() += 1;
             self.add_needs_of(&record.description);
-            if let Some((kind, what, state)) = socket(&record.description) {
-                let held_by = section
-                    .tables
-                    .iter()
-                    .flat_map(|table| {
-                        let mine = table.descriptors.iter().filter(|d| d.description == record.id);
-                        mine.map(move |d| format!("{}:{}", table.process, d.fd))
-                    })
-                    .collect();
-                self.sockets.push(Socket { kind, what, state, held_by });
+            let rows = section.tables.iter().flat_map(|table| {
+                let mine = table.descriptors.iter().filter(|d| d.description == record.id);
+                mine.map(move |d| format!("{}:{}", table.process, d.fd))
+            });
+            let held_by = rows.collect();
+            match socket(&record.description) {
+                Some((kind, what, state)) => self.sockets.push(Socket { kind, what, state, held_by }),
+                None => self.open.push(Open { kind: record.description.kind(), path: path(&record.description), held_by }),
             }
         }
     }
@@ -333,6 +364,15 @@ fn kind(map: &memory::MappingRecord) -> &'static str {
         (Backing::Kernel(_), _) => "kernel's own",
         (Backing::NamesTable, _) => "names table",
         (Backing::AioRing, _) => "AIO rings",
+    }
+}
+
+fn path(description: &Description) -> Option<PathBuf> {
+    match description {
+        Description::Regular(record) => Some(record.file.path().to_owned()),
+        Description::Pipe(record) => record.buffer.fifo.as_ref().map(|fifo| fifo.path().to_owned()),
+        Description::Device(record) => Some(record.path.clone()),
+        _ => None,
     }
 }
 

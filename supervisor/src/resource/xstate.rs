@@ -3,7 +3,9 @@
 //! ptrace(2) gives it in the standard form: the legacy area of 512 bytes, a header that says which components are in use, and the
 //! components where the processor (CPUID leaf 0xd) has its places for them. The mask of all that the kernel knows is in the bytes that
 //! the legacy area leaves to software (arch/x86/include/uapi/asm/sigcontext.h). Only x87, SSE and AVX have the same place everywhere.
+use super::task::TaskRecord;
 use super::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet};
 
 const KNOWN: usize = 464;
 const IN_USE: usize = 512;
@@ -19,6 +21,9 @@ const MPX: u64 = 3 << 3;
 fn word(area: &[u8], at: usize) -> u64 {
     area.get(at..at + 8).map_or(0, |bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
 }
+
+/// By which feature of /proc/cpuinfo the kernel tells of a component; what has none is in every processor, or makes no difference.
+const FEATURES: [(u64, &str); 4] = [(1 << 2, "avx"), (7 << 5, "avx512f"), (3 << 11, "user_shstk"), (3 << 17, "amx_tile")];
 
 fn names(mask: u64) -> Vec<&'static str> {
     const NAMES: [(u64, &str); 8] = [
@@ -39,6 +44,28 @@ pub(super) fn in_use(area: &[u8]) -> Vec<&'static str> {
     names(word(area, IN_USE))
 }
 
+/// The components in use, and whether a processor with these features has each.
+pub fn components(tasks: &[TaskRecord], here: &BTreeSet<String>) -> BTreeMap<&'static str, Result<()>> {
+    let mut found = BTreeMap::new();
+    for task in tasks {
+        let in_use = word(&task.xstate, IN_USE);
+        for (mask, feature) in FEATURES.iter().filter(|(mask, _)| in_use & mask != 0) {
+            let holds = || if here.contains(*feature) { Ok(()) } else { Err(lost(*mask, &format!("task {}", task.task))) };
+            for name in names(*mask) {
+                found.entry(name).or_insert_with(holds);
+            }
+        }
+    }
+    found
+}
+
+fn lost(mask: u64, title: &str) -> Error {
+    Error::NotHere(format!(
+        "{title} uses {} of a processor of another kind; restart it on one like that which made the image",
+        names(mask).join(", ")
+    ))
+}
+
 /// The recorded state in the form of this processor, an example of which is `here`.
 ///
 /// # Errors
@@ -48,12 +75,9 @@ pub(super) fn convert(recorded: &[u8], here: &[u8], title: &str) -> Result<Vec<u
         return Ok(recorded.to_vec());
     }
     let in_use = word(recorded, IN_USE);
-    let lost = in_use & !(COMMON_MASK & word(here, KNOWN)) & !(PROTECTION_KEYS | MPX);
-    if lost != 0 {
-        return Err(Error::NotHere(format!(
-            "{title} uses {} of a processor of another kind; restart it on one like that which made the image",
-            names(lost).join(", ")
-        )));
+    let missing = in_use & !(COMMON_MASK & word(here, KNOWN)) & !(PROTECTION_KEYS | MPX);
+    if missing != 0 {
+        return Err(lost(missing, title));
     }
     let mut state = here.to_vec();
     let common = COMMON.min(recorded.len()).min(here.len());

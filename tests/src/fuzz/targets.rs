@@ -5,9 +5,10 @@ use super::value::Value;
 use crate::live::{Live, eventually};
 use crate::matrix::case::{Names, User};
 use autopod::image::{ImageReader, Key, RunRef};
+use autopod::needs::{self, Records};
 use autopod::pod::{control, engine, init_protocol};
 use autopod::proc::{self, diag};
-use autopod::resource::{self, attributes, credentials, descriptor, memory, process, signal, summary, task, timer};
+use autopod::resource::{self, attributes, core_file, credentials, memory, signal, summary, task, timer};
 use hmac::{Hmac, Mac};
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
@@ -163,11 +164,14 @@ fn section<T: DeserializeOwned>(reader: &ImageReader, name: &str) -> Option<T> {
 /// Everything that a restart does with an image before it makes anything.
 fn exercise(reader: &ImageReader, random: &mut Random) {
     let _ = summary::summary(reader).map(|summary| serde_json::to_string(&summary));
-    if let Some(records) = section::<Vec<process::ProcessRecord>>(reader, "processes") {
-        let _ = process::plan(&records);
-    }
-    if let Some(section) = section::<descriptor::Section>(reader, "descriptors") {
-        let _ = descriptor::check(&section);
+    if let Ok(records) = Records::read(reader) {
+        // files and ports that nonsense names are looked for like others
+        let _ = proc::Proc::open().map(|proc| needs::of(&records, &proc, random.one_in(2)));
+        if let (Some(process), true) = (records.processes.first(), random.one_in(20)) {
+            let path = reader.path().with_extension("core");
+            let _ = core_file::write(reader, process.process, &path);
+            let _ = std::fs::remove_file(path);
+        }
     }
     if let Some(section) = section::<memory::Section>(reader, "memory") {
         let _ = memory::check(&section);
@@ -246,11 +250,25 @@ struct ProcFiles {
 impl ProcFiles {
     fn new() -> Self {
         let mut texts = Vec::new();
-        for name in ["stat", "status", "maps", "smaps", "mountinfo", "fdinfo/0", "fdinfo/1", "fdinfo/2"] {
+        for name in [
+            "stat",
+            "status",
+            "maps",
+            "smaps",
+            "mountinfo",
+            "fdinfo/0",
+            "fdinfo/1",
+            "fdinfo/2",
+            "cgroup",
+            "uid_map",
+            "net/igmp",
+            "net/igmp6",
+        ] {
             for pid in ["self", "1"] {
                 texts.extend(std::fs::read(format!("/proc/{pid}/{name}")).ok().filter(|text| !text.is_empty()));
             }
         }
+        texts.extend(std::fs::read("/proc/cpuinfo"));
         texts.push(b"pos:\t0\nflags:\t02\nmnt_id:\t16\nino:\t1057\ntfd:        5 events:       19 data:                5  pos:0 ino:4f2 sdev:f\n".to_vec());
         texts.push(b"pos:\t0\nflags:\t04002\ninotify wd:1 ino:2 sdev:800001 mask:fce ignored_mask:0 fhandle-bytes:8 fhandle-type:1 f_handle:02000000\n".to_vec());
         texts.push(b"pos:\t7\nflags:\t0100000\nlock:\t1: POSIX  ADVISORY  WRITE 12 00:19:123 0 EOF\n".to_vec());
@@ -303,6 +321,7 @@ impl Target for ProcFiles {
         mutate::bytes(&mut bytes, random, &[b"\n", b" ", b"\t", b":", b"-", b")", b"\\777", b"\0", b"\xff", b"kB", piece]);
         let text = String::from_utf8_lossy(&bytes);
         let mut good = proc::Stat::parse(&text).is_some() | proc::Status::parse(&text).is_some();
+        good |= !proc::parse_features(&text).is_empty() | resource::try_parsers(&text);
         if let Some(info) = proc::FdInfo::parse(&text) {
             good = true;
             let _ = (info.get("pos"), info.all("tfd").count(), info.all("lock").count());

@@ -36,7 +36,12 @@ pub fn write(reader: &ImageReader, vpid: Vpid, path: &Path) -> Result<Written> {
     let process = Process::read(reader, vpid)?;
     let segments = process.segments(reader)?;
     let doing = || format!("write the core file {}", path.display());
-    let file = File::options().write(true).create_new(true).mode(0o600).open(path).doing(doing)?;
+    let file = match File::options().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(Error::NotHere(format!("{} is there already; name another file with --output", path.display())));
+        }
+        other => other.doing(doing)?,
+    };
     let written = lay_out(&process, &segments, reader, &file, &doing);
     if written.is_err() {
         let _ = std::fs::remove_file(path);

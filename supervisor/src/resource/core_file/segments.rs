@@ -152,11 +152,11 @@ impl Segment {
 /// Memory of the process as the core file has it; zeroes where it has none.
 pub(super) fn peek(segments: &[Segment], reader: &ImageReader, start: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
-    for segment in segments.iter().filter(|segment| segment.start < start + len as u64 && segment.end > start) {
+    for segment in segments.iter().filter(|segment| segment.start < start.saturating_add(len as u64) && segment.end > start) {
         for (offset, content) in segment.contents.iter().flatten() {
             let Content::Stored(run) = content else { continue };
             let at = segment.start + offset;
-            let (from, to) = (at.max(start), (at + run.len).min(start + len as u64));
+            let (from, to) = (at.max(start), (at + run.len).min(start.saturating_add(len as u64)));
             if from < to {
                 let part = run.part(from - at, to - from);
                 let _ = reader.read(part.start, &mut bytes[(from - start) as usize..(to - start) as usize]);

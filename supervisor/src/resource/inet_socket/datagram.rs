@@ -87,7 +87,8 @@ fn peek(fd: BorrowedFd<'_>) -> io::Result<(Vec<(Vec<u8>, Vec<u8>)>, bool)> {
     }
 }
 
-pub(super) fn open(record: &Record, state: &Datagram) -> Result<OwnedFd> {
+/// A socket that has its address, if it has one.
+pub(super) fn bound(record: &Record) -> Result<OwnedFd> {
     let what = record.what();
     let fd = socket::socket(record.family.domain, record.family.kind, record.family.protocol).doing(|| format!("make {what}"))?;
     record.options.restore(fd.as_fd(), When::Early, &what)?;
@@ -97,6 +98,12 @@ pub(super) fn open(record: &Record, state: &Datagram) -> Result<OwnedFd> {
     if record.is_bound() {
         bind(&fd, &record.local, &what)?;
     }
+    Ok(fd)
+}
+
+pub(super) fn open(record: &Record, state: &Datagram) -> Result<OwnedFd> {
+    let what = record.what();
+    let fd = bound(record)?;
     record.options.restore(fd.as_fd(), When::Open, &what)?;
     multicast::restore(fd.as_fd(), &state.memberships, &what)?;
     Ok(fd)

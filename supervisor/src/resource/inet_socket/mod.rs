@@ -7,7 +7,7 @@ mod address;
 mod connection;
 mod datagram;
 mod hidden;
-mod multicast;
+pub(super) mod multicast;
 mod refusal;
 mod stream;
 mod tcp;
@@ -18,6 +18,7 @@ mod tests;
 use super::descriptor::{Description, InFlight, Section, Seen};
 use super::socket::options::{self, Family, Options};
 use super::{Capture, Context, Error, Nascent, Result};
+use crate::needs::Need;
 use crate::sys::socket;
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
@@ -84,6 +85,18 @@ impl Record {
             let name = if self.family.is_tcp() { "tcp" } else { "udp" };
             format!("{name} {}", address::show(&self.local))
         })
+    }
+
+    /// Whether it can have its address here: tried by a socket that is closed at once. Connections within the pod have ports in common, and one to
+    /// nowhere needs none.
+    pub(crate) fn need(&self) -> Option<Need> {
+        let address = self.bound_to()?;
+        let tried = match &self.state {
+            State::Datagram(_) => datagram::bound(self).map(drop),
+            State::Tcp(tcp::Tcp::Unconnected | tcp::Tcp::Listening { .. }) => tcp_restore::bound(self).map(drop),
+            State::Tcp(_) => return None,
+        };
+        Some(Need::new("address", address, tried))
     }
 
     fn is_bound(&self) -> bool {

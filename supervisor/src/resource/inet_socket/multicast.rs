@@ -28,7 +28,7 @@ pub struct Membership {
 }
 
 /// (interface, group) pairs of /proc/net/igmp.
-fn parse_igmp(text: &str) -> Vec<(String, IpAddr)> {
+pub(in crate::resource) fn parse_igmp(text: &str) -> Vec<(String, IpAddr)> {
     let mut interface = String::new();
     let mut found = Vec::new();
     for line in text.lines().skip(1) {
@@ -45,7 +45,7 @@ fn parse_igmp(text: &str) -> Vec<(String, IpAddr)> {
 }
 
 /// (interface, group) pairs of /proc/net/igmp6.
-fn parse_igmp6(text: &str) -> Vec<(String, IpAddr)> {
+pub(in crate::resource) fn parse_igmp6(text: &str) -> Vec<(String, IpAddr)> {
     let parse = |line: &str| {
         let mut words = line.split_whitespace();
         let interface = words.nth(1)?.to_string();

@@ -60,6 +60,13 @@ fn fresh(record: &Record) -> Result<OwnedFd> {
     Ok(fd)
 }
 
+/// A socket that has its address.
+pub(super) fn bound(record: &Record) -> Result<OwnedFd> {
+    let fd = fresh(record)?;
+    bind(&fd, &record.local, &record.what())?;
+    Ok(fd)
+}
+
 pub(super) fn open(record: &Record, tcp: &Tcp, id: u32, cx: &mut Nascent) -> Result<OwnedFd> {
     let what = record.what();
     let fd = match tcp {

@@ -18,6 +18,7 @@ use super::descriptor::{Description, InFlight, Section, Seen};
 use super::socket::Bytes;
 use super::socket::options::{self, Family, Options};
 use super::{Capture, Context, Error, Nascent, Result, Vpid};
+use crate::needs::Need;
 use crate::sys::socket;
 use name::Place;
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,12 @@ pub struct Record {
 impl Record {
     pub fn is_datagram(&self) -> bool {
         self.kind == libc::SOCK_DGRAM
+    }
+
+    /// Whether it can have its name here. An accepted socket shows the name of the one that listened.
+    pub(crate) fn need(&self) -> Option<Need> {
+        let own = self.is_datagram() || !matches!(self.state, State::Connected(_));
+        own.then(|| name::need(self.kind, &self.name, &self.place)).flatten()
     }
 
     pub fn peer(&self) -> Option<&Peer> {

@@ -2,6 +2,7 @@
 //!
 //! The text of a name and the file need not agree: the file may have been renamed, unlinked or replaced, and a relative name
 //! belongs to a directory that the process has left.
+use crate::needs::Need;
 use crate::resource::descriptor::Seen;
 use crate::resource::{Capture, Context, Error, Result};
 use crate::sys::socket;
@@ -197,12 +198,7 @@ pub(super) fn connect_to_file(fd: BorrowedFd<'_>, file: &Path) -> io::Result<()>
 pub(super) fn bind(fd: BorrowedFd<'_>, name: &[u8], place: &Place, scratch: &mut Scratch) -> Result<Option<PathBuf>> {
     let shown = show(name).unwrap_or_default();
     let Some(text) = path(name) else {
-        return match socket::bind(fd, name) {
-            Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => Err(Error::NotHere(format!(
-                "the abstract name {shown}, which a socket of the pod has, is taken here; end the program that has it"
-            ))),
-            other => other.map(|()| None).doing(|| format!("bind a socket to the abstract name {shown}")),
-        };
+        return bind_abstract(fd, name, &shown).map(|()| None);
     };
     let doing = || format!("bind a socket to {shown}");
     match place {
@@ -280,8 +276,16 @@ fn bind_aside(fd: BorrowedFd<'_>, name: &[u8], text: &Path, near: &Path, scratch
 
 /// Removes the file of a dead socket; anything else that is there is in the way.
 fn make_free(target: &Path) -> Result<()> {
+    match is_free(target)? {
+        true => Ok(()),
+        false => fs::remove_file(target).doing(|| format!("remove the dead socket {}", target.display())),
+    }
+}
+
+/// Whether nothing has a name; false for a dead socket. Anything else is an error.
+fn is_free(target: &Path) -> Result<bool> {
     use std::os::unix::fs::MetadataExt;
-    let Ok(found) = fs::symlink_metadata(target) else { return Ok(()) };
+    let Ok(found) = fs::symlink_metadata(target) else { return Ok(true) };
     let taken = |by: &str| {
         Err(Error::NotHere(format!("{}, to which a socket of the pod is bound, is {by} here; move it away", target.display())))
     };
@@ -296,7 +300,33 @@ fn make_free(target: &Path) -> Result<()> {
     if all.iter().any(is_it) {
         return taken("the socket of another running program");
     }
-    fs::remove_file(target).doing(|| format!("remove the dead socket {}", target.display()))
+    Ok(false)
+}
+
+/// Whether a socket can have its name here, and what that is; abstract ones are tried by a socket that is closed at once.
+pub(super) fn need(kind: i32, name: &[u8], place: &Place) -> Option<Need> {
+    let shown = show(name)?;
+    match (path(name), place) {
+        (None, _) => {
+            let tried = socket::socket(libc::AF_UNIX, kind, 0).doing(|| "make a socket".into());
+            let tried = tried.and_then(|fd| bind_abstract(fd.as_fd(), name, &shown));
+            Some(Need::new("socket name", shown, tried))
+        }
+        // the pod has a /dev/shm of its own
+        (Some(_), Place::File { path, .. }) if !path.starts_with("/dev/shm") => {
+            Some(Need::new("socket file", path.display().to_string(), is_free(path).map(drop)))
+        }
+        _ => None,
+    }
+}
+
+fn bind_abstract(fd: BorrowedFd<'_>, name: &[u8], shown: &str) -> Result<()> {
+    match socket::bind(fd, name) {
+        Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => Err(Error::NotHere(format!(
+            "the abstract name {shown}, which a socket of the pod has, is taken here; end the program that has it"
+        ))),
+        other => other.doing(|| format!("bind a socket to the abstract name {shown}")),
+    }
 }
 
 fn base(path: &Path) -> &[u8] {
