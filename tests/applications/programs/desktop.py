@@ -1,16 +1,27 @@
 """A desktop: an X server, a window manager, a terminal with an editor, a clock of eyes. The screen shows the same after a restart, and takes keys."""
 import hashlib
+import os
 
-from pod import ensure, eventually
+from pod import ensure, eventually, free_port
 from programs import EVERYWHERE
 
 NEEDS = ["Xvfb", "openbox", "xterm", "vim", "xdotool", "xwd", "xeyes"]
 WHERE = EVERYWHERE
-DISPLAY = ":97"
 
 
 def run(pod, _):
-    environment = [f"DISPLAY={DISPLAY}", f"XAUTHORITY={pod.path('none')}"]
+    number = free_port()  # nobody has a display of this number
+    try:
+        desktop(pod, f":{number}")
+    finally:
+        # an X server that is killed leaves them
+        for left in f"/tmp/.X{number}-lock", f"/tmp/.X11-unix/X{number}":
+            if os.path.lexists(left):
+                os.unlink(left)
+
+
+def desktop(pod, display):
+    environment = [f"DISPLAY={display}", f"XAUTHORITY={pod.path('none')}"]
 
     def x(*words, **more):
         return pod.run(*words, env=environment, **more)
@@ -34,8 +45,8 @@ def run(pod, _):
         return seen[-1]
 
     pod.write("text.txt", "".join(f"line {n} of the text\n" for n in range(40)))
-    pod.start("Xvfb", DISPLAY, "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset", "-ac")
-    eventually("the X server answers", lambda: "screen #0" in x("xdpyinfo", check=False) or "800x600" in x("xdpyinfo", check=False), 60)
+    pod.start("Xvfb", display, "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset", "-ac")
+    eventually("the X server answers", lambda: "800x600" in x("xdpyinfo", check=False), 60)
     empty = settled()
     pod.start("openbox", "--sm-disable", env=environment)
     pod.start("xeyes", "-geometry", "150x100+600+20", env=environment)
