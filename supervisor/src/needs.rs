@@ -93,6 +93,13 @@ pub fn of(records: &Records, proc: &Proc, kernel_names: bool) -> resource::Resul
         needs.push(Need::new("control group", &record.path, cgroup::check(record, proc)));
     }
     needs.extend(credentials::needs(&records.credentials, proc)?);
+    let huge = |section: &memory::Section| {
+        let mut mappings = section.spaces.iter().flat_map(|space| &space.mappings);
+        mappings.any(|map| map.huge.is_some()) || section.objects.iter().any(|object| object.huge.is_some())
+    };
+    if huge(&records.memory) {
+        needs.push(Need::new("memory", "huge pages", memory::huge::check(&records.memory)));
+    }
     needs.extend(files(records));
     for record in &records.descriptors.descriptions {
         match &record.description {

@@ -109,6 +109,18 @@ impl Relay {
         }
     }
 
+    /// Has a program that fills the screen draw it again: on a terminal of another size, which it gets for a moment if ours is like its own.
+    fn redraw(&self) {
+        let ours = launch::window_size(std::io::stdin().as_fd());
+        let (Ok(ours), Ok(mut size)) = (ours, launch::window_size(self.master.as_fd())) else { return };
+        if (ours.ws_row, ours.ws_col) == (size.ws_row, size.ws_col) && size.ws_col > 1 {
+            size.ws_col -= 1;
+            let _ = launch::set_window_size(self.master.as_fd(), &size);
+            // programs that were told look at once, and would otherwise find that nothing has changed
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn read_input(&mut self) {
         let mut buffer = [0; 4096];
         match read(std::io::stdin(), &mut buffer) {
@@ -180,6 +192,7 @@ pub(super) fn run(context: &Context, mut client: Client, pod: &str, mut spawn: S
 pub(super) fn resume(context: &Context, client: Client, pod: &str, virtual_pid: i32, master: OwnedFd) -> anyhow::Result<End> {
     let signals = Signals::catch().context("cannot catch signals")?;
     let relay = Relay::new(master)?;
+    relay.redraw();
     relay.resize();
     follow(context, client, pod, virtual_pid, &signals, Some(relay))
 }

@@ -180,6 +180,7 @@ mod tests {
             offset: 0x3000,
             flags: Vec::new(),
             name: None,
+            huge: None,
         }
     }
 

@@ -29,7 +29,7 @@ pub fn memfd_flags(page: Option<u64>) -> MFdFlags {
 }
 
 /// Refuses an image for which there are too few of them.
-pub(super) fn check(section: &Section) -> Result<()> {
+pub fn check(section: &Section) -> Result<()> {
     let mut needed: BTreeMap<u64, u64> = BTreeMap::new();
     let private = section.spaces.iter().flat_map(|space| &space.mappings);
     // without a reservation they are needed only as they are used
