@@ -7,6 +7,7 @@ use super::file_object::{self, FileObject};
 use super::{Capture, CapturedProcess, Context, Error, Result, Vpid, thread};
 use crate::proc::Stat;
 use crate::sys::process::{Kcmp, kcmp};
+use crate::tracee::Call;
 use serde::{Deserialize, Serialize};
 use std::os::fd::AsFd;
 
@@ -32,6 +33,9 @@ pub struct ProcessRecord {
     pub stopped: Option<i32>,
     /// The parent has yet to be told of the stop (waitpid(2), WUNTRACED).
     pub stop_unreported: bool,
+    /// It was continued, and the parent has yet to be told (WCONTINUED).
+    #[serde(default)]
+    pub continue_unreported: bool,
     /// It has its descriptor table (CLONE_FILES) and its directories and umask (CLONE_FS) in common with its parent.
     pub shares_files: bool,
     pub shares_directories: bool,
@@ -68,6 +72,7 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             leader_ended: !process.zombie && process.leader().stopped.is_none(),
             stopped: process.tasks.iter().filter_map(|task| task.stopped.as_ref()).find_map(|task| task.group_stop()),
             stop_unreported: stop_unreported(cx, process),
+            continue_unreported: false,
             shares_files: shares(cx, process, Kcmp::Files),
             shares_directories: shares(cx, process, Kcmp::Fs),
             shares_memory: shares(cx, process, Kcmp::Vm),
@@ -78,7 +83,38 @@ pub fn capture(cx: &mut Capture) -> Result<()> {
             host_tasks: process.tasks.iter().map(|task| task.tid).collect(),
         });
     }
+    for index in 0..cx.processes.len() {
+        for child in continued(cx, index)? {
+            records.iter_mut().filter(|record| record.process == child).for_each(|record| record.continue_unreported = true);
+        }
+    }
     cx.section("processes", &records)
+}
+
+/// The children that were continued (SIGCONT) without their parent having been told; waitid(2) can look without taking the news.
+fn continued(cx: &mut Capture, index: usize) -> Result<Vec<Vpid>> {
+    /// As many siginfo_t as there is room for.
+    const AT_ONCE: usize = 32;
+    const SIGINFO: usize = 128;
+    let (own, zombie, kernel_names) = (cx.processes[index].vpid, cx.processes[index].zombie, cx.kernel_names);
+    let children = cx.processes.iter().filter(|child| child.parent == own && !child.zombie && !zombie);
+    let name = |child: &CapturedProcess| if kernel_names { child.vpid as u64 } else { child.pid as u64 };
+    let children: Vec<(Vpid, u64)> = children.map(|child| (child.vpid, name(child))).collect();
+    let mut found = Vec::new();
+    for some in children.chunks(AT_ONCE) {
+        let process = &mut cx.processes[index];
+        let at = process.write_data(0, &[0; AT_ONCE * SIGINFO])?;
+        let flags = (libc::WCONTINUED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL) as u64;
+        let call = |(slot, (_, id)): (usize, &(Vpid, u64))| {
+            Call::new(libc::SYS_waitid, [libc::P_PID.into(), *id, at + (slot * SIGINFO) as u64, flags, 0])
+        };
+        process.batch(&mut some.iter().enumerate().map(call).collect::<Vec<_>>())?;
+        let mut data = [0u8; AT_ONCE * SIGINFO];
+        process.read_data(0, &mut data)?;
+        // si_signo stays 0 where there is no news
+        found.extend(some.iter().zip(data.chunks_exact(SIGINFO)).filter(|(_, info)| info[0] != 0).map(|((child, _), _)| *child));
+    }
+    Ok(found)
 }
 
 fn shares(cx: &Capture, process: &CapturedProcess, what: Kcmp) -> bool {
@@ -331,6 +367,7 @@ mod tests {
             leader_ended: false,
             stopped: None,
             stop_unreported: false,
+            continue_unreported: false,
             shares_files: false,
             shares_directories: false,
             shares_memory: false,

@@ -429,6 +429,13 @@ pub fn end_zombies(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
 
 /// Stops by job control what was stopped so. The processes still do what is asked of them, being traced.
 pub fn stop(cx: &mut Nascent, records: &[ProcessRecord]) -> Result<()> {
+    for record in records.iter().filter(|record| record.continue_unreported && record.stopped.is_none()) {
+        let process = cx.process_mut(record.process)?;
+        let (vtids, tasks): (Vec<Vpid>, Vec<Stopped>) = std::mem::take(&mut process.tasks).into_iter().unzip();
+        let tasks = tracee::stop_group(tasks, libc::SIGSTOP).and_then(tracee::continue_group);
+        let tasks = tasks.doing(|| format!("continue process {}", record.process))?;
+        process.tasks = vtids.into_iter().zip(tasks).collect();
+    }
     for record in records {
         let Some(signal) = record.stopped else { continue };
         let process = cx.process_mut(record.process)?;

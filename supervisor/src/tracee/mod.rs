@@ -175,6 +175,15 @@ pub fn stop_group(tasks: Vec<Stopped>, signal: i32) -> Result<Vec<Stopped>> {
     Ok(all)
 }
 
+/// Ends a stop by job control, as SIGCONT does: the parent can ask about it (waitpid(2), WCONTINUED). The signal itself stays pending.
+pub fn continue_group(tasks: Vec<Stopped>) -> Result<Vec<Stopped>> {
+    if let Some(leader) = tasks.first() {
+        let tid = leader.tid;
+        crate::sys::process::tgkill(tid, tid, libc::SIGCONT).map_err(|source| Error::Ptrace { what: "continue", tid, source })?;
+    }
+    tasks.into_iter().map(|task| task.resume(0)?.wait_interrupted()).collect()
+}
+
 impl Running {
     pub fn tid(&self) -> i32 {
         self.tid
