@@ -1,4 +1,4 @@
-// needs: root; names: any; row: "Process: credentials: uids, gids, groups, capabilities, securebits, no_new_privs"
+// needs: root; names: any; row: "Process: credentials: uids, gids, groups, capabilities, securebits, no_new_privs"; profile: none
 // A hundred groups; locked securebits; an ambient set after the user changed; a bounding set with holes; real, effective and saved ids all different.
 #include "harness.h"
 #include <grp.h>

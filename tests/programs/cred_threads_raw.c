@@ -1,4 +1,4 @@
-// needs: root; names: any; row: "Task: threads with their own credentials"
+// needs: root; names: any; row: "Task: threads with their own credentials"; profile: none
 // Threads that changed user, file system user, groups and capabilities by raw calls, each for itself.
 #include "harness.h"
 #include <linux/capability.h>

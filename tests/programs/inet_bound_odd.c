@@ -1,4 +1,4 @@
-// needs: root; names: any; row: "Internet: all options"
+// needs: root; names: any; row: "Internet: all options"; profile: none
 // Sockets bound to a device, with marks, of foreign and to-be addresses (transparent, freebind), of reserved ports.
 #include "harness.h"
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-// needs: root; names: any; row: "Internet: raw, packet, netlink (refuse unless idle netlink)"
+// needs: root; names: any; row: "Internet: raw, packet, netlink (refuse unless idle netlink)"; profile: none
 // A socket for ICMP echo without privilege (ping): its id stays, and replies come.
 #include "harness.h"
 #include <arpa/inet.h>

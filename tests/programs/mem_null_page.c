@@ -1,4 +1,4 @@
-// needs: root; names: any; row: "Memory: private anonymous"
+// needs: root; names: any; row: "Memory: private anonymous"; profile: none
 // The page at address 0, which root may map.
 #include "harness.h"
 int main(int argc, char **argv) {

@@ -1,4 +1,4 @@
-// needs: any; names: kernel; row: "Process: parent, process group, session"
+// needs: any; names: kernel; row: "Process: parent, process group, session"; profile: none
 // Children made by clone3: with a pidfd, with CLONE_PARENT (a sibling), with ids written to memory, with handlers cleared.
 #include "harness.h"
 #include <linux/sched.h>
