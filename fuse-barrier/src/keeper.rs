@@ -21,13 +21,15 @@ use std::time::{Duration, Instant};
 
 /// Word that tells that the kernel has been answered for the first time.
 const GREETED: usize = 1;
+/// Word that remembers the limit of descriptors, which tells where others are.
+const LIMIT: usize = 2;
 /// Other descriptors than those of nodes.
 const OTHERS: usize = 256;
 /// A worker that ends sooner than this after the one before has an error of its own, and must not be started all the time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is to be served.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The rules.
     pub points: Vec<Point>,
@@ -54,6 +56,8 @@ pub struct Descriptors {
     pub connection: OwnedFd,
     /// The tree.
     pub root: OwnedFd,
+    /// Memory, in which is what those who serve later need to know (`sys::memory`).
+    pub memory: OwnedFd,
     /// What is bound into it.
     pub sources: Vec<OwnedFd>,
 }
@@ -77,15 +81,22 @@ fn open_descriptors() -> anyhow::Result<BTreeSet<i32>> {
     Ok(listed.into_iter().filter(open).collect())
 }
 
-/// Serves until the file system is unmounted everywhere. The calling process has one thread.
-pub fn run(plan: &Plan, descriptors: Descriptors) -> anyhow::Result<()> {
+/// Serves until the file system is unmounted everywhere. The calling process has one thread. `told` hears whether it can
+/// be done, each time that a worker begins.
+pub fn run(plan: &Plan, descriptors: Descriptors, told: &dyn Fn(Result<(), String>)) -> anyhow::Result<()> {
     nix::sys::stat::umask(nix::sys::stat::Mode::empty());
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (_, limit) = getrlimit(Resource::RLIMIT_NOFILE).context("cannot read the limit of descriptors")?;
     // more than a million would be a table for nothing
     let limit = limit.min(1 << 20);
     let _ = setrlimit(Resource::RLIMIT_NOFILE, limit, limit);
-    let words = Arc::new(Words::new(node::words_for(limit as usize)).context("cannot map the table of nodes")?);
+    let memory = descriptors.memory.try_clone().context("cannot duplicate a descriptor")?;
+    let words = Arc::new(Words::new(node::words_for(limit as usize), memory).context("cannot map the table of nodes")?);
+    if words.get(LIMIT) != 0 && words.get(LIMIT) != limit {
+        anyhow::bail!("the limit of descriptors was {} when the view was mounted, and is {limit}", words.get(LIMIT));
+    }
+    words.set(LIMIT, limit);
+    let mut first = true;
     let reserved = open_descriptors()?;
     // those of the worker are the same: who of both drops them closes them for the other
     let mut descriptors = std::mem::ManuallyDrop::new(Some(descriptors));
@@ -96,8 +107,9 @@ pub fn run(plan: &Plan, descriptors: Descriptors) -> anyhow::Result<()> {
         if worker == 0 {
             sys::die_with_parent(me);
             let descriptors = descriptors.take().expect("taken by children only");
-            let served = work(plan, descriptors, words, &reserved, limit as usize);
+            let served = work(plan, descriptors, words, &reserved, limit as usize, first, &|| told(Ok(())));
             if let Err(error) = &served {
+                told(Err(format!("{error:#}")));
                 eprintln!("autopod-barrier: {error:#}");
             }
             std::process::exit(i32::from(served.is_err()));
@@ -107,13 +119,22 @@ pub fn run(plan: &Plan, descriptors: Descriptors) -> anyhow::Result<()> {
             WaitStatus::Exited(_, status) => anyhow::bail!("the worker ended with status {status}"),
             _ => {}
         }
+        first = false;
         if begun.elapsed() < PATIENCE {
             std::thread::sleep(PATIENCE);
         }
     }
 }
 
-fn work(plan: &Plan, descriptors: Descriptors, words: Arc<Words>, reserved: &BTreeSet<i32>, limit: usize) -> anyhow::Result<()> {
+fn work(
+    plan: &Plan,
+    descriptors: Descriptors,
+    words: Arc<Words>,
+    reserved: &BTreeSet<i32>,
+    limit: usize,
+    fresh: bool,
+    serving: &dyn Fn(),
+) -> anyhow::Result<()> {
     let left: Vec<i32> = open_descriptors()?.into_iter().filter(|number| !reserved.contains(number)).collect();
     let root = descriptors.root.try_clone().context("cannot duplicate a descriptor")?;
     let passthrough = plan.passthrough && may_pass_through();
@@ -121,6 +142,7 @@ fn work(plan: &Plan, descriptors: Descriptors, words: Arc<Words>, reserved: &BTr
     let each = if passthrough { 2 } else { 4 };
     let nodes =
         Arc::new(Nodes::new(words.clone(), root, limit.saturating_sub(OTHERS) / each).context("cannot look at the tree")?);
+    nodes.inherit(fresh, limit);
     for number in left {
         if !nodes.take_over(number as usize) {
             let _ = nix::unistd::close(number);
@@ -133,6 +155,7 @@ fn work(plan: &Plan, descriptors: Descriptors, words: Arc<Words>, reserved: &BTr
     let mut config = Config::default();
     config.n_threads = Some(plan.threads.max(1));
     let session = greet(view, &connection, &words, config)?;
+    serving();
     let notifier = session.notifier();
     std::thread::spawn(move || {
         loop {
@@ -190,9 +213,5 @@ fn greeting(flags: u64) -> Vec<u8> {
 /// Has the kernel send again what it got no answer for. Kernels before 6.9 do not know it, and leave those who asked waiting.
 fn resend(connection: &OwnedFd) {
     const RESEND: i32 = 7;
-    let mut message = Vec::new();
-    message.extend_from_slice(&16u32.to_le_bytes());
-    message.extend_from_slice(&RESEND.to_le_bytes());
-    message.extend_from_slice(&0u64.to_le_bytes());
-    let _ = nix::unistd::write(connection, &message);
+    sys::notify(connection.as_fd(), RESEND, &[]);
 }

@@ -85,5 +85,5 @@ fn main() -> anyhow::Result<()> {
     );
     mount(Some("autopod"), &args.mountpoint, Some("fuse.autopod"), MsFlags::MS_NODEV, Some(options.as_str()))
         .with_context(|| format!("cannot mount at {}", args.mountpoint.display()))?;
-    keeper::run(&plan, Descriptors { connection: device.into(), root, sources })
+    keeper::run(&plan, Descriptors { connection: device.into(), root, sources, memory: sys::memory()? }, &drop)
 }

@@ -31,9 +31,13 @@ const FIRST: usize = TAGS + 2 * MAX_TAGS;
 /// Bit of a descriptor's second word that says that it is a node's.
 const LIVE: u64 = 1 << 63;
 
+/// Words of each descriptor: lookups; whether it is a node's, region and backing file; the node's id.
+const EACH: usize = 3;
+
 /// The words that nodes need for descriptors below `limit`.
 pub fn words_for(limit: usize) -> usize {
-    FIRST + 2 * limit
+    // after those of the descriptors, backing files that the kernel knows of nodes whose descriptors are lost
+    FIRST + EACH * limit + 2 * limit
 }
 
 /// A file of the view.
@@ -133,6 +137,8 @@ pub struct Nodes {
     /// Set when there are more nodes than `room`; told to who waits for it.
     crowded: (Mutex<bool>, Condvar),
     room: usize,
+    /// Backing files that the kernel knows of nodes whose descriptors are lost, by id, and where in the words they are.
+    lost: Mutex<HashMap<u64, (u32, usize)>>,
 }
 
 impl Nodes {
@@ -140,7 +146,7 @@ impl Nodes {
     pub fn new(words: Arc<Words>, root: OwnedFd, room: usize) -> Result<Self, nix::errno::Errno> {
         let stat = sys::stat(root.as_fd())?;
         let root = Arc::new(Node::new(root, ROOT, 0, &stat));
-        let nodes = Self { words, table: RwLock::default(), crowded: Default::default(), room };
+        let nodes = Self { words, table: RwLock::default(), crowded: Default::default(), room, lost: Mutex::default() };
         // the root's device and region are the first, whose ids are inode numbers
         nodes.id_of(&Table::default(), root.key);
         nodes.insert(root);
@@ -149,7 +155,7 @@ impl Nodes {
 
     /// Takes over the descriptor of a predecessor's node, if it is one's.
     pub fn take_over(&self, number: usize) -> bool {
-        let meta = self.words.get(FIRST + 2 * number + 1);
+        let meta = self.words.get(FIRST + EACH * number + 1);
         if meta & LIVE == 0 {
             return false;
         }
@@ -160,6 +166,25 @@ impl Nodes {
         let id = self.id_of(&Table::default(), (stat.st_dev, stat.st_ino, region));
         self.insert(Arc::new(Node::new(fd, id, region, &stat)));
         true
+    }
+
+    /// Learns of backing files that the kernel knows. `fresh`: the descriptors of those who served before are lost, of which there were `limit`.
+    pub fn inherit(&self, fresh: bool, limit: usize) {
+        let end = FIRST + EACH * limit;
+        let places = || (0..limit).map(|index| end + 2 * index);
+        if fresh {
+            let mut free = places().filter(|at| self.words.get(*at) == 0);
+            for slot in (0..limit).map(|number| FIRST + EACH * number) {
+                let (meta, id) = (self.words.get(slot + 1), self.words.get(slot + 2));
+                if let (true, Some(at)) = (meta & LIVE != 0 && meta as u32 != 0, free.next()) {
+                    self.words.set(at + 1, id);
+                    self.words.set(at, u64::from(meta as u32));
+                }
+                self.words.set(slot + 1, 0);
+            }
+        }
+        let known = places().filter(|at| self.words.get(*at) != 0);
+        lock(&self.lost).extend(known.map(|at| (self.words.get(at + 1), (self.words.get(at) as u32, at))));
     }
 
     fn insert(&self, node: Arc<Node>) {
@@ -193,7 +218,7 @@ impl Nodes {
     }
 
     fn slot(node: &Node) -> usize {
-        FIRST + 2 * sys::number(node)
+        FIRST + EACH * sys::number(node)
     }
 
     /// The node that the kernel means.
@@ -244,8 +269,12 @@ impl Nodes {
             None => {
                 let number = sys::number(&fd);
                 let node = Arc::new(Node::new(fd, self.id_of(&table, key), region, stat));
-                self.words.set(FIRST + 2 * number, 0);
-                self.words.set(FIRST + 2 * number + 1, LIVE | u64::from(region) << 32);
+                let slot = FIRST + EACH * number;
+                self.words.set(slot, 0);
+                self.words.set(slot + 2, node.id);
+                let known = lock(&self.lost).remove(&node.id);
+                self.words.set(slot + 1, LIVE | u64::from(region) << 32 | known.map_or(0, |(backing, _)| u64::from(backing)));
+                known.iter().for_each(|(_, at)| self.words.set(*at, 0));
                 table.by_key.insert(key, node.clone());
                 table.by_id.insert(node.id, node.clone());
                 if table.by_id.len() > self.room {
@@ -315,7 +344,7 @@ mod tests {
     use super::*;
 
     fn nodes(dir: &std::path::Path) -> (Nodes, Arc<Words>) {
-        let words = Arc::new(Words::new(words_for(4096)).unwrap());
+        let words = Arc::new(Words::new(words_for(4096), sys::memory().unwrap()).unwrap());
         let root = nix::fcntl::open(dir, nix::fcntl::OFlag::O_PATH, nix::sys::stat::Mode::empty()).unwrap();
         (Nodes::new(words.clone(), root, 100).unwrap(), words)
     }
@@ -360,6 +389,16 @@ mod tests {
         let node = second.get(id).unwrap();
         assert_eq!(second.backing(&node), Some(12));
         drop(node);
-        assert_eq!(second.forget(id, 1), Some(12));
+        // one who has no descriptor of theirs learns of the backing file when the name is looked up
+        let (words, dir_fd) =
+            (second.words.clone(), nix::fcntl::open(dir.path(), nix::fcntl::OFlag::O_PATH, nix::sys::stat::Mode::empty()));
+        std::mem::forget(second);
+        let third = Nodes::new(words, dir_fd.unwrap(), 100).unwrap();
+        third.inherit(true, 4096);
+        assert!(third.get(id).is_err());
+        let node = found(&third, "a");
+        assert_eq!((node.id, third.backing(&node)), (id, Some(12)));
+        drop(node);
+        assert_eq!(third.forget(id, 1), Some(12));
     }
 }

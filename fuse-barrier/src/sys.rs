@@ -277,6 +277,12 @@ pub unsafe fn adopt(number: i32) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
+/// A file that is memory, for [`Words`].
+pub fn memory() -> io::Result<OwnedFd> {
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    Ok(memfd_create(c"autopod-view", MFdFlags::MFD_CLOEXEC)?)
+}
+
 /// Words in memory shared with those that serve after us.
 #[derive(Debug)]
 pub struct Words {
@@ -290,13 +296,16 @@ unsafe impl Send for Words {}
 unsafe impl Sync for Words {}
 
 impl Words {
-    /// Maps `count` words, zero at first, which forked children share.
-    pub fn new(count: usize) -> io::Result<Self> {
+    /// Maps `count` words of a memory file, zero at first.
+    pub fn new(count: usize, memory: OwnedFd) -> io::Result<Self> {
         let size = NonZeroUsize::new(count * size_of::<AtomicU64>()).ok_or(io::ErrorKind::InvalidInput)?;
-        use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
-        let flags = MapFlags::MAP_SHARED | MapFlags::MAP_NORESERVE;
-        // SAFETY: a new anonymous mapping overlaps nothing.
-        let start = unsafe { mmap_anonymous(None, size, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags) }?;
+        if (stat(memory.as_fd())?.st_size as usize) < size.get() {
+            nix::unistd::ftruncate(&memory, size.get() as i64)?;
+        }
+        use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+        let (rights, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED | MapFlags::MAP_NORESERVE);
+        // SAFETY: a new mapping overlaps nothing; the file is as long as the mapping, and nobody makes it shorter.
+        let start = unsafe { mmap(None, size, rights, flags, &memory, 0) }?;
         Ok(Self { start: start.cast(), count })
     }
 
@@ -362,4 +371,36 @@ pub fn reply_create(
     let backing = unsafe { reply.wrap_backing(id) };
     reply.created_passthrough(ttl, attr, fuser::Generation(0), fuser::FileHandle(0), flags, &backing);
     backing.into_raw();
+}
+
+/// Makes a mount one that can only be read (mount_setattr(2)).
+pub fn set_read_only(mount: BorrowedFd<'_>) -> Result<(), Errno> {
+    let attributes = [libc::MOUNT_ATTR_RDONLY, 0, 0, 0];
+    // SAFETY: the structure is four 64-bit words, which live across the call; the path is a constant.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            attributes.as_ptr(),
+            size_of_val(&attributes),
+        )
+    };
+    Errno::result(done).map(drop)
+}
+
+/// A message to the kernel that answers no request (fuse_out_header of linux/fuse.h with one of fuse_notify_code).
+pub fn notify(connection: BorrowedFd<'_>, code: i32, body: &[u64]) {
+    let mut message = Vec::with_capacity(64);
+    message.extend_from_slice(&(16 + 8 * body.len() as u32).to_le_bytes());
+    message.extend_from_slice(&code.to_le_bytes());
+    message.extend_from_slice(&0u64.to_le_bytes());
+    body.iter().for_each(|word| message.extend_from_slice(&word.to_le_bytes()));
+    let _ = nix::unistd::write(connection, &message);
+}
+
+/// Has the kernel ask for a node's attributes again (FUSE_NOTIFY_INVAL_INODE, from no offset).
+pub fn forget_attributes(connection: BorrowedFd<'_>, id: u64) {
+    notify(connection, 2, &[id, u64::MAX, 0]);
 }

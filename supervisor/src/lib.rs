@@ -14,4 +14,5 @@ pub mod restart;
 mod stage;
 pub mod sys;
 pub mod tracee;
+pub mod view;
 pub mod walls;

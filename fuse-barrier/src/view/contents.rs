@@ -39,7 +39,18 @@ impl View {
         FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_NOFLUSH
     }
 
-    pub(super) fn open(&self, id: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+    /// Takes from a file what lends privilege (inode(7)). With passthrough the kernel does not do it when somebody writes, so it is done when
+    /// he opens it for that.
+    fn drop_privilege(&self, node: &Node) -> Result<()> {
+        let mode = sys::stat(node.as_fd())?.st_mode;
+        if lends_privilege(mode) {
+            sys::chmod(node.as_fd(), without_privilege(mode))?;
+            sys::forget_attributes(self.connection.as_fd(), node.id);
+        }
+        Ok(())
+    }
+
+    pub(super) fn open(&self, request: &Request, id: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         if self.silent_open {
             return reply.error(fuser::Errno::ENOSYS);
         }
@@ -49,6 +60,11 @@ impl View {
             Ok(node) => node,
             Err(errno) => return reply.error(fail(errno)),
         };
+        if writes && self.passthrough && request.uid() != 0 {
+            if let Err(errno) = self.drop_privilege(&node) {
+                return reply.error(fail(errno));
+            }
+        }
         node.opened.fetch_add(1, Ordering::Relaxed);
         match self.backing(&node) {
             // with passthrough there is no cache to keep

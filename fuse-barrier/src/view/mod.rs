@@ -219,8 +219,8 @@ impl Filesystem for View {
         self.create(request, parent, name, mode, flags, reply);
     }
 
-    fn open(&self, _: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
-        self.open(ino, flags, reply);
+    fn open(&self, request: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        self.open(request, ino, flags, reply);
     }
 
     fn read(

@@ -33,6 +33,8 @@ pub(super) struct PodOptions {
     /// Run programs that the shim cannot be preloaded into (static, set-uid) with the host's names
     #[arg(long)]
     allow_unshimmed: bool,
+    #[command(flatten)]
+    view: crate::view::Options,
     /// How strictly programs are held; docs/threat-model.md tells what each profile holds
     #[arg(long, value_enum, value_name = "P", default_value_t = Profile::Default)]
     profile: Profile,
@@ -77,6 +79,8 @@ pub(super) fn create(context: &Context, name: &str, options: PodOptions) -> anyh
     }
     record.cpu = options.cpu;
     record.features = processor::found_in(&record)?;
+    let root = options.view.root().map(|root| root.display().to_string()).unwrap_or_default();
+    record.view = options.view.view().with_context(|| format!("cannot use {root} as the root of a pod"))?;
     let (names, note) = client::create(&context.roots, record, options.names)?;
     tracing::info!("pod \"{name}\" is made; its names are realized by: {names}");
     if let Some(reason) = note {

@@ -45,9 +45,10 @@ pub(super) fn run(context: &Context, args: Args) -> anyhow::Result<()> {
             row.processes.to_string(),
             row.record.names.to_string(),
             row.record.hostname,
+            row.record.view.map(|view| view.root.display().to_string()).unwrap_or_default(),
             image,
         ]
     });
-    table::print(&["NAME", "STATE", "PROCESSES", "NAMES", "HOSTNAME", "IMAGE"], &["PROCESSES"], rows.collect());
+    table::print(&["NAME", "STATE", "PROCESSES", "NAMES", "HOSTNAME", "ROOT", "IMAGE"], &["PROCESSES"], rows.collect());
     Ok(())
 }

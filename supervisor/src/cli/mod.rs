@@ -71,6 +71,9 @@ enum Verb {
     Supervise {
         name: String,
     },
+    /// Serves a pod's file tree; started by supervisors
+    #[command(hide = true)]
+    ServeView,
     /// Does one checkpoint or restart; started by supervisors
     #[command(hide = true)]
     Engine {
@@ -102,7 +105,7 @@ impl Context {
 /// The program `autopod`.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let in_background = matches!(cli.verb, Verb::Supervise { .. } | Verb::Engine { .. });
+    let in_background = matches!(cli.verb, Verb::Supervise { .. } | Verb::ServeView | Verb::Engine { .. });
     start_logging(&cli.global, in_background);
     let context = Context::new(&cli.global);
     // What the caller has open is neither for supervisors nor for pods.
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         Verb::Doctor(args) => doctor::run(&context, args),
         Verb::Generate(args) => generate::run(args),
         Verb::Supervise { name } => crate::pod::begin::run(&name).map_err(Into::into),
+        Verb::ServeView => crate::view::keeper::serve(),
         Verb::Engine { verb } => crate::pod::run_engine(&verb).map_err(Into::into),
     };
     finish(outcome.map(|()| 0))

@@ -21,13 +21,21 @@ pub(super) struct Args {
     /// Key file that the image was sealed with [default: your own]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// The root of the pod's file tree on this host [default: as in the image]
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
     /// Report as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(context: &Context, args: Args) -> anyhow::Result<()> {
-    let request = Request::Restart { image: absolute(args.image)?, names: args.names, key: args.key.map(absolute).transpose()? };
+    let request = Request::Restart {
+        image: absolute(args.image)?,
+        names: args.names,
+        key: args.key.map(absolute).transpose()?,
+        root: args.root.map(absolute).transpose()?,
+    };
     let report = ask(context, &mut Client::open_unknown(&context.roots, &args.name)?, &request)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

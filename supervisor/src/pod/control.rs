@@ -93,6 +93,9 @@ pub enum Request {
         /// The key file.
         #[serde(default)]
         key: Option<PathBuf>,
+        /// The absolute path of the pod's root; as in the image if none.
+        #[serde(default)]
+        root: Option<PathBuf>,
     },
 }
 

@@ -78,6 +78,15 @@ pub fn standard(record: &PodRecord, user: &User) -> Environment {
     env
 }
 
+/// Takes out what the host says of the user: in a tree of its own the pod may say otherwise.
+pub fn leave_user_out(env: &mut Environment, record: &PodRecord) {
+    for name in ["HOME", "USER", "LOGNAME", "SHELL"] {
+        if !record.env.iter().any(|(key, _)| key == name) {
+            env.remove(name.as_bytes());
+        }
+    }
+}
+
 /// Adds what makes the shim translate for this pod, or, under names of the kernel's, wait for a restart in which it will.
 pub fn add_shim(env: &mut Environment, record: &PodRecord, shim: &Path, table: &Path) {
     use std::os::unix::ffi::OsStrExt;

@@ -2,12 +2,14 @@
 //! outlives it and takes requests on a socket ([`super::init_protocol`]).
 use super::init_protocol::{Answer, Exit, Request, Spawn, receive, send};
 use super::names_table::NamesTable;
-use super::namespaces::{ClockOffsets, Refused, furnish, unshare_for_child};
+use super::namespaces::{ClockOffsets, Refused, furnish, set_names, unshare_for_child};
 use super::record::Names;
 use super::spawn;
 use super::terminals::Terminals;
 use crate::sys::launch::{self, Fork};
+use crate::view::enter::{Place, Unserved};
 use crate::walls::Ready;
+use autopod_fuse_barrier::keeper::Plan;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -46,6 +48,8 @@ pub struct Setup {
     pub restarting: bool,
     /// What holds the pod's programs.
     pub walls: Ready,
+    /// Its file tree, if it is not the host's.
+    pub view: Option<Place>,
 }
 
 /// An init that has set itself up and waits to be let go. Dropped before, it ends.
@@ -68,12 +72,18 @@ impl Nascent {
 #[derive(Debug, Serialize, Deserialize)]
 enum Birth {
     Born(i32),
+    /// Its view is mounted; the descriptors come along. It waits to hear that it is served.
+    View(Plan),
     Ready,
     Failed(Refused),
 }
 
-/// Forks an init which serves `listener`. The calling process must be single-threaded.
-pub fn start(setup: &Setup, listener: OwnedFd) -> Result<Nascent, Refused> {
+/// Forks an init which serves `listener`. A view of its is served by who `serve` starts. The calling process must be single-threaded.
+pub fn start(
+    setup: &Setup,
+    listener: OwnedFd,
+    mut serve: impl FnMut(&Plan, &[OwnedFd]) -> Result<(), String>,
+) -> Result<Nascent, Refused> {
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .map_err(Refused::at("making a socket pair"))?;
     let first = match launch::fork().map_err(Refused::at("forking"))? {
@@ -94,6 +104,12 @@ pub fn start(setup: &Setup, listener: OwnedFd) -> Result<Nascent, Refused> {
         match receive::<Birth>(ours.as_fd()) {
             Ok(Some(incoming)) => match incoming.message {
                 Birth::Born(init) => (pid, born) = (init, true),
+                Birth::View(plan) => {
+                    let served = serve(&plan, &incoming.descriptors);
+                    if let Err(e) = send(ours.as_fd(), &served, &[], None) {
+                        break Err(Refused::io("telling it of its view")(e));
+                    }
+                }
                 Birth::Ready => ready = true,
                 Birth::Failed(refused) => break Err(refused),
             },
@@ -154,6 +170,8 @@ impl Drop for EndOnUnwind {
 }
 
 struct Init {
+    /// What whoever serves the view after the present one needs.
+    unserved: Option<Unserved>,
     names: Names,
     owner: Uid,
     table: Option<NamesTable>,
@@ -184,9 +202,11 @@ impl Init {
         spawn::null_stdio(3)?;
         close_all_but(&[listener.as_fd(), birth.as_fd(), signals.as_fd()]);
         std::env::set_current_dir("/").map_err(Refused::io("entering /"))?;
+        let mut unserved = None;
         let table = match setup.names {
             Names::Kernel => {
-                furnish(&setup.hostname, &setup.domainname)?;
+                unserved = furnish_tree(setup, birth)?;
+                set_names(&setup.hostname, &setup.domainname)?;
                 None
             }
             Names::Shim => {
@@ -199,6 +219,7 @@ impl Init {
         };
         setup.walls.surround(setup.names == Names::Kernel)?;
         Ok(Self {
+            unserved,
             names: setup.names,
             owner: nix::unistd::getuid(),
             table,
@@ -291,6 +312,11 @@ impl Init {
     /// Answers one request; gives the connection back unless it is done with.
     fn answer(&mut self, client: OwnedFd) -> Option<OwnedFd> {
         let incoming = receive::<Request>(client.as_fd()).ok()??;
+        if let (Request::View, Some(view)) = (&incoming.message, &self.unserved) {
+            let descriptors: Vec<BorrowedFd<'_>> = view.descriptors.iter().map(AsFd::as_fd).collect();
+            send(client.as_fd(), &Answer::View(view.plan.clone()), &descriptors, None).ok()?;
+            return Some(client);
+        }
         let answer = match incoming.message {
             Request::Spawn(spawn) => self.spawn(spawn, incoming.descriptors),
             Request::Seed { virtual_pid } => self.seed(virtual_pid),
@@ -301,6 +327,7 @@ impl Init {
                     return None;
                 }
             },
+            Request::View => Err(Refused { doing: "giving the view away".into(), errno: libc::ENOENT }),
             Request::Keep => {
                 incoming.descriptors.into_iter().for_each(|master| self.terminals.keep(master));
                 Ok(Answer::Kept)
@@ -420,6 +447,23 @@ impl Init {
             }
         }
     }
+}
+
+/// Builds the tree that the pod's programs will see, and has it served.
+fn furnish_tree(setup: &Setup, birth: &OwnedFd) -> Result<Option<Unserved>, Refused> {
+    let Some(place) = &setup.view else { return furnish().map(|()| None) };
+    let unserved = place.mount()?;
+    if let Some(view) = &unserved {
+        let descriptors: Vec<BorrowedFd<'_>> = view.descriptors.iter().map(AsFd::as_fd).collect();
+        send(birth.as_fd(), &Birth::View(view.plan.clone()), &descriptors, None)
+            .map_err(Refused::io("having the view served"))?;
+        match receive::<Result<(), String>>(birth.as_fd()) {
+            Ok(Some(incoming)) => incoming.message.map_err(|doing| Refused { doing, errno: libc::EINVAL })?,
+            _ => return Err(Refused { doing: "waiting for the view to be served".into(), errno: libc::EPIPE }),
+        }
+    }
+    place.enter()?;
+    Ok(unserved)
 }
 
 /// Closes all descriptors from 3 up but these, in gaps between them.

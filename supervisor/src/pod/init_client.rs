@@ -1,6 +1,6 @@
 //! The other end of [`super::init_protocol`]: how supervisor and engine ask init for processes.
 use super::Error;
-use super::init_protocol::{Answer, Exit, Request, Spawn, receive, send};
+use super::init_protocol::{Answer, Exit, Incoming, Request, Spawn, receive, send};
 use super::socket::connect_to;
 use nix::sys::socket::{SockType, setsockopt, sockopt};
 use std::io;
@@ -56,6 +56,15 @@ impl InitClient {
     pub fn ended(&self) -> Result<Exit, Error> {
         match self.receive()?.0 {
             Answer::Exited(exit) => Ok(exit),
+            other => Err(self.silent(format!("it answered {other:?}"))),
+        }
+    }
+
+    /// What a new server of the view needs.
+    pub fn view(&self) -> Result<(autopod_fuse_barrier::keeper::Plan, Vec<OwnedFd>), Error> {
+        self.send(&Request::View, &[])?;
+        match receive::<Answer>(self.socket.as_fd()) {
+            Ok(Some(Incoming { message: Answer::View(plan), descriptors, .. })) => Ok((plan, descriptors)),
             other => Err(self.silent(format!("it answered {other:?}"))),
         }
     }

@@ -31,6 +31,8 @@ pub enum Request {
         /// The child's id in the pod.
         virtual_pid: i32,
     },
+    /// Give out what a new server of the view needs: its plan and descriptors.
+    View,
     /// Hold the master of a terminal that was restored; it comes along.
     Keep,
     /// The restart is complete: the pod's life does not hang on supervisor and engine any more.
@@ -52,6 +54,9 @@ pub struct Spawn {
     pub umask: u32,
     /// Whom it shall run as; as init if none.
     pub user: Option<UserIds>,
+    /// In a tree of the pod's own: the user's name or number, to be looked up there.
+    #[serde(default)]
+    pub user_there: Option<String>,
     /// The file that its output is appended to, and its input empty. Opened here, in the pod's mount namespace, so that
     /// the program holds a file of its own tree.
     pub log: Option<PathBuf>,
@@ -84,6 +89,8 @@ pub enum Answer {
     },
     /// The child ended.
     Exited(Exit),
+    /// What was asked for; the descriptors come along.
+    View(autopod_fuse_barrier::keeper::Plan),
     /// The terminal is held.
     Kept,
     /// The pod lives on.

@@ -26,6 +26,7 @@ pub mod socket;
 pub mod spawn;
 mod supervisor;
 pub mod terminals;
+pub mod users;
 
 pub use engine_run::run as run_engine;
 pub use error::Error;

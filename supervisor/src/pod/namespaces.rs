@@ -128,8 +128,8 @@ pub fn protect_machine() -> Result<(), Refused> {
     Ok(())
 }
 
-/// In process 1 of the new namespaces: its own /proc, /dev/mqueue and /dev/shm, and its names.
-pub fn furnish(hostname: &str, domainname: &str) -> Result<(), Refused> {
+/// In process 1 of the new namespaces, on the host's tree: its own /proc, /dev/mqueue and /dev/shm.
+pub fn furnish() -> Result<(), Refused> {
     let none = None::<&str>;
     // Mounts of the host still arrive, ours do not leave. In a user namespace the tree is a slave already,
     // and must not become less.
@@ -144,6 +144,11 @@ pub fn furnish(hostname: &str, domainname: &str) -> Result<(), Refused> {
     if Path::new("/dev/pts").is_dir() {
         terminals().map_err(Refused::at("mounting /dev/pts"))?;
     }
+    Ok(())
+}
+
+/// The pod's names, as uname(2) tells them.
+pub fn set_names(hostname: &str, domainname: &str) -> Result<(), Refused> {
     nix::unistd::sethostname(hostname).map_err(Refused::at("setting the host name"))?;
     crate::sys::launch::set_domain_name(domainname).map_err(Refused::at("setting the domain name"))
 }

@@ -124,6 +124,16 @@ impl Paths {
         self.runtime.join("mounts")
     }
 
+    /// Locked as long as somebody serves the pod's view.
+    pub fn view_lock(&self) -> PathBuf {
+        self.runtime.join("view.lock")
+    }
+
+    /// What belongs to the pod's view: where it is mounted, and what is changed in it.
+    pub fn view(&self) -> PathBuf {
+        self.state.join("view")
+    }
+
     /// The pod's namespace table, under `--names shim`.
     pub fn table(&self) -> PathBuf {
         self.runtime.join("table")

@@ -1,6 +1,7 @@
 //! What is known of a pod beyond its processes; kept in the state directory, and part of an image.
 use super::Error;
 use super::processor::Level;
+use crate::view::View;
 use crate::walls::Walls;
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +81,9 @@ pub struct PodRecord {
     /// Those that programs may have found since, by the kernel's names (/proc/cpuinfo): they are needed wherever the pod is.
     #[serde(default)]
     pub features: std::collections::BTreeSet<String>,
+    /// Its file tree, if it is not the host's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<View>,
     /// The user who made the pod.
     pub uid: u32,
     /// That user's group.
@@ -104,6 +108,7 @@ impl PodRecord {
             walls: Walls::default(),
             cpu: Level::Host,
             features: Default::default(),
+            view: None,
             uid: nix::unistd::geteuid().as_raw(),
             gid: nix::unistd::getegid().as_raw(),
             created: now(),

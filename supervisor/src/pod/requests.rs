@@ -15,7 +15,7 @@ use serde_bytes::ByteBuf;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 impl Supervisor {
@@ -42,7 +42,7 @@ impl Supervisor {
             Request::Checkpoint { image, leave_running, compress, tcp, key } => {
                 self.checkpoint(client, image, leave_running, compress, tcp, key).map(|()| None)
             }
-            Request::Restart { image, names, key } => self.restart(client, image, names, key).map(|()| None),
+            Request::Restart { image, names, key, root } => self.restart(client, image, names, key, root).map(|()| None),
         }
     }
 
@@ -99,11 +99,16 @@ impl Supervisor {
             return Err(Error::Refused("no program is given; say which one to start".into()));
         };
         let refuse = |reason: String| Error::Program { pod: name.clone(), program: shown.clone(), reason };
+        let in_view = record.view.is_some();
         let (user, ids) = match &spawn.user {
+            Some(_) if in_view => (environment::owner(), None),
             Some(user) => environment::find_user(&name, &shown, user)?,
             None => (environment::owner(), None),
         };
         let mut env = environment::standard(&record, &user);
+        if in_view {
+            environment::leave_user_out(&mut env, &record);
+        }
         env.extend(spawn.env.into_iter().map(|(key, value)| (key.0, value.0)));
         record.cpu.limit(&mut env);
         let here = processor::here().map_err(|e| refuse(format!("/proc/cpuinfo cannot be read ({e})")))?;
@@ -124,6 +129,11 @@ impl Supervisor {
             let shim = environment::find_shim()
                 .ok_or_else(|| refuse("libautopod_shim.so is not installed beside autopod; point AUTOPOD_SHIM to it".into()))?;
             environment::add_shim(&mut env, &record, &shim, &self.paths.table());
+        } else if let Some(view) = &record.view {
+            if view.shim().is_some() {
+                let shim = Path::new(crate::view::enter::OURS).join("libautopod_shim.so");
+                environment::add_shim(&mut env, &record, &shim, &self.paths.table());
+            }
         } else if let Some(shim) = environment::find_shim().filter(|shim| environment::is_public(shim)) {
             // it does nothing there, but an image of the pod can be restarted under the shim's names
             environment::add_shim(&mut env, &record, &shim, &self.paths.table());
@@ -143,7 +153,11 @@ impl Supervisor {
             cwd: spawn.cwd,
             umask: spawn.umask,
             user: ids,
-            log: (!spawn.attached).then(|| self.paths.log()),
+            user_there: in_view.then(|| spawn.user.unwrap_or_else(|| nix::unistd::geteuid().to_string())),
+            log: (!spawn.attached).then(|| match in_view {
+                true => Path::new(crate::view::enter::OURS).join("log"),
+                false => self.paths.log(),
+            }),
             terminal: spawn.terminal && spawn.attached,
         };
         let stdio: Vec<_> = descriptors.iter().filter(|_| spawn.attached).map(|fd| fd.as_fd()).collect();
@@ -248,7 +262,14 @@ impl Supervisor {
         Ok(())
     }
 
-    fn restart(&mut self, client: u64, image: PathBuf, names: NamesChoice, key: Option<PathBuf>) -> Result<(), Error> {
+    fn restart(
+        &mut self,
+        client: u64,
+        image: PathBuf,
+        names: NamesChoice,
+        key: Option<PathBuf>,
+        root: Option<PathBuf>,
+    ) -> Result<(), Error> {
         self.not_busy()?;
         if self.init.is_some() {
             if !self.members()?.is_empty() {
@@ -267,6 +288,13 @@ impl Supervisor {
             (NamesChoice::Auto, Names::Shim) => NamesChoice::Shim,
             (choice, _) => choice,
         };
+        match (&mut record.view, root) {
+            (Some(view), Some(root)) => view.root = root,
+            (None, Some(_)) => {
+                return Err(Error::Refused(format!("pod \"{}\" has the host's tree; leave --root out", self.name)));
+            }
+            _ => {}
+        }
         let marker = self.paths.restarting();
         std::fs::write(&marker, []).map_err(|e| Error::file("write", &marker, e))?;
         let started = self.start_init(&mut record, choice, clocks).map(|_| ()).and_then(|()| {

@@ -1,6 +1,7 @@
 //! The supervisor's hold on a running init.
 use super::Error;
 use super::init::{self, Setup};
+use super::init_client::InitClient;
 use super::members;
 use super::names_table::NamesTable;
 use super::namespaces::ClockOffsets;
@@ -9,11 +10,14 @@ use super::record::{Names, PodRecord, now};
 use super::registry::{self, InitRecord};
 use super::socket::listen_at;
 use crate::sys::launch::{pidfd_open, pidfd_send_signal};
+use crate::view::{Kind, enter::Place, keeper};
+use crate::walls::own_files::OwnFiles;
 use crate::walls::{Ready, limits};
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::SockType;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A running init. The pidfd becomes readable when it ends, whoever's child it is.
@@ -24,6 +28,8 @@ pub(super) struct RunningInit {
     /// Under shim names.
     pub(super) table: Option<NamesTable>,
     pidfd: OwnedFd,
+    /// Who serves the view, if it is our child.
+    pub(super) keeper: Option<OwnedFd>,
     /// Tells an init of a restart that we live.
     _birth: Option<OwnedFd>,
 }
@@ -34,7 +40,9 @@ impl RunningInit {
         paths.make()?;
         let socket = paths.init_socket();
         let listener = listen_at(&socket, SockType::SeqPacket).map_err(|e| Error::file("listen at", &socket, e))?;
+        let view = Self::place(paths, pod)?;
         let setup = Setup {
+            view,
             name: pod.name.clone(),
             allow_unshimmed: pod.allow_unshimmed,
             names: pod.names,
@@ -43,11 +51,17 @@ impl RunningInit {
             clocks,
             table: paths.table(),
             restarting: paths.restarting().exists(),
-            walls: Ready::new(&pod.walls, paths.own_files()),
+            walls: Ready::new(&pod.walls, Self::hidden(paths, pod)),
         };
-        let nascent = init::start(&setup, listener).map_err(|refused| match pod.names {
-            Names::Kernel => Error::NoKernelNames { pod: pod.name.clone(), reason: refused.to_string() },
-            Names::Shim => Error::InitFailed { pod: pod.name.clone(), reason: refused.to_string() },
+        let mut serving = None;
+        let serve = |plan: &_, descriptors: &[OwnedFd]| {
+            let descriptors: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
+            serving = Some(keeper::start(&paths.view_lock(), plan, &descriptors)?);
+            Ok(())
+        };
+        let nascent = init::start(&setup, listener, serve).map_err(|refused| match pod.names {
+            Names::Kernel if pod.view.is_none() => Error::NoKernelNames { pod: pod.name.clone(), reason: refused.to_string() },
+            _ => Error::InitFailed { pod: pod.name.clone(), reason: refused.to_string() },
         })?;
         let failed = |reason: String| Error::InitFailed { pod: pod.name.clone(), reason };
         let stat = members::read_stat(nascent.pid).ok_or_else(|| failed("it ended at once".into()))?;
@@ -63,7 +77,60 @@ impl RunningInit {
         }
         let birth = nascent.let_go().map_err(|e| failed(e.to_string()))?;
         let table = Self::open_table(paths, &record).map_err(|e| failed(e.to_string()))?;
-        Ok(Self { record, table, pidfd, _birth: Some(birth) })
+        Ok(Self { record, table, pidfd, keeper: serving, _birth: Some(birth) })
+    }
+
+    /// What of ours has to be covered in the pod's mount namespace. A tree of its own does not have it, or hides it.
+    fn hidden(paths: &Paths, pod: &PodRecord) -> OwnFiles {
+        match pod.view {
+            Some(_) => OwnFiles { all: Vec::new(), pods: Vec::new() },
+            None => paths.own_files(),
+        }
+    }
+
+    /// Where the pod's tree is built.
+    fn place(paths: &Paths, pod: &PodRecord) -> Result<Option<Place>, Error> {
+        let Some(view) = &pod.view else { return Ok(None) };
+        let root = view.root.display();
+        if pod.names == Names::Shim {
+            return Err(Error::Refused(format!(
+                "pod \"{}\" cannot have {root} as its root under the shim's names: that takes a mount namespace; use --names kernel",
+                pod.name
+            )));
+        }
+        if !view.root.is_dir() {
+            return Err(Error::Refused(format!(
+                "the root of pod \"{}\" is {root}, which is no directory here; give its place with --root DIR",
+                pod.name
+            )));
+        }
+        let shim = view.shim();
+        let mut view = view.clone();
+        // a tree may have our own directories in it
+        for ours in paths.own_files().all {
+            let ours = ours.canonicalize().unwrap_or(ours);
+            view.hide.extend(ours.strip_prefix(&view.root).ok().map(|path| Path::new("/").join(path)));
+        }
+        let place = Place { view, directory: paths.view(), log: paths.log(), shim };
+        let _ = std::fs::remove_file(paths.view_lock());
+        place.prepare().map_err(|e| Error::file("prepare the view in", &paths.view(), e))?;
+        Ok(Some(place))
+    }
+
+    /// Has the view served where nobody does.
+    pub(super) fn renew_keeper(&mut self, paths: &Paths, pod: &PodRecord) -> Result<(), Error> {
+        self.keeper = None;
+        if pod.view.as_ref().is_none_or(|view| view.kind != Kind::Fuse) {
+            return Ok(());
+        }
+        if let Some(other) = keeper::find(&paths.view_lock()) {
+            self.keeper = Some(other);
+            return Ok(());
+        }
+        let (plan, descriptors) = InitClient::connect(&paths.init_socket(), &pod.name)?.view()?;
+        let descriptors: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
+        self.keeper = Some(keeper::start(&paths.view_lock(), &plan, &descriptors).map_err(Error::Refused)?);
+        Ok(())
     }
 
     fn open_table(paths: &Paths, record: &InitRecord) -> std::io::Result<Option<NamesTable>> {
@@ -80,7 +147,7 @@ impl RunningInit {
         }
         let path = paths.table();
         let table = Self::open_table(paths, &record).map_err(|e| Error::file("open", &path, e))?;
-        Ok(Some(Self { record, table, pidfd, _birth: None }))
+        Ok(Some(Self { record, table, pidfd, keeper: None, _birth: None }))
     }
 
     /// Its id on the host.

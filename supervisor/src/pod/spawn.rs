@@ -27,16 +27,17 @@ pub fn become_program(spawn: Spawn, stdio: Vec<OwnedFd>, walls: &Ready, mut go: 
     launch::exit_now(127)
 }
 
-fn prepare_and_exec(spawn: Spawn, stdio: Vec<OwnedFd>, walls: &Ready, report: i32) -> Refused {
-    match prepare(&spawn, stdio, walls, report) {
+fn prepare_and_exec(mut spawn: Spawn, stdio: Vec<OwnedFd>, walls: &Ready, report: i32) -> Refused {
+    match prepare(&mut spawn, stdio, walls, report) {
         Ok(()) => exec(&spawn),
         Err(refused) => refused,
     }
 }
 
-fn prepare(spawn: &Spawn, mut stdio: Vec<OwnedFd>, walls: &Ready, report: i32) -> Result<(), Refused> {
+fn prepare(spawn: &mut Spawn, mut stdio: Vec<OwnedFd>, walls: &Ready, report: i32) -> Result<(), Refused> {
     // Until it executes the program it is init's image, with init's memory, among the pod's programs.
     confine::forbid_tracing().map_err(Refused::at("forbidding to be traced"))?;
+    let in_view = spawn.user_there.is_some();
     launch::reset_signals();
     setsid().map_err(Refused::at("making a session"))?;
     if let Some(log) = &spawn.log {
@@ -54,6 +55,9 @@ fn prepare(spawn: &Spawn, mut stdio: Vec<OwnedFd>, walls: &Ready, report: i32) -
         launch::take_terminal().map_err(Refused::at("taking the terminal"))?;
     }
     umask(Mode::from_bits_truncate(spawn.umask));
+    if let Some(name) = spawn.user_there.take() {
+        super::users::settle(spawn, &name)?;
+    }
     // Before the change of users, which takes the privilege to; what that needs the walls allow.
     walls.enter()?;
     if let Some(user) = &spawn.user {
@@ -63,7 +67,11 @@ fn prepare(spawn: &Spawn, mut stdio: Vec<OwnedFd>, walls: &Ready, report: i32) -
         setuid(Uid::from_raw(user.uid)).map_err(Refused::at("becoming the user"))?;
     }
     walls.seal()?;
-    std::env::set_current_dir(&spawn.cwd).map_err(Refused::io(format!("entering the directory {}", spawn.cwd.display())))
+    match std::env::set_current_dir(&spawn.cwd) {
+        // the directory of whoever asked, which the pod's tree need not have
+        Err(_) if in_view => std::env::set_current_dir("/").map_err(Refused::io("entering /")),
+        other => other.map_err(Refused::io(format!("entering the directory {}", spawn.cwd.display()))),
+    }
 }
 
 fn open_log(path: &Path) -> Result<Vec<OwnedFd>, Refused> {

@@ -159,7 +159,17 @@ impl Supervisor {
         if !self.foreign_engine {
             self.settle();
         }
+        self.renew_keeper();
         Ok(())
+    }
+
+    /// Has the view served again, should nobody do it.
+    fn renew_keeper(&mut self) {
+        let record = registry::find(&Roots::of_caller(), &self.name).ok().flatten().or(self.record.clone());
+        let (Some(init), Some(record)) = (&mut self.init, record) else { return };
+        if let Err(e) = init.renew_keeper(&self.paths, &record) {
+            tracing::error!("nobody serves the view: {e}");
+        }
     }
 
     /// With no engine at work: what an engine that died has left behind.
@@ -217,6 +227,8 @@ impl Supervisor {
             let output = if connection.has_output() { PollFlags::POLLOUT } else { PollFlags::empty() };
             watched.push((connection.as_fd(), PollFlags::POLLIN | output));
         }
+        let keeper = watched.len();
+        watched.extend(self.init.as_ref().and_then(|init| init.keeper.as_ref()).map(|fd| (fd.as_fd(), PollFlags::POLLIN)));
         let timeout: u16 = if self.stopping.is_some() {
             20
         } else if self.foreign_engine || self.init.is_none() {
@@ -236,6 +248,7 @@ impl Supervisor {
         let first_connection = first_wait + self.waits.len();
         let spoken: Vec<u64> =
             self.connections.keys().enumerate().filter(|(index, _)| ready[first_connection + index]).map(|(_, &id)| id).collect();
+        let keeper_gone = ready.get(keeper).copied().unwrap_or(false);
         if ready[1] {
             self.take_signals();
         }
@@ -249,6 +262,10 @@ impl Supervisor {
             tracing::info!("init has ended");
             self.init = None;
             self.init_gone();
+        }
+        if keeper_gone {
+            tracing::warn!("who served the view has ended");
+            self.renew_keeper();
         }
         for id in spoken {
             self.hear(id);
@@ -443,7 +460,9 @@ impl Supervisor {
     fn clear_runtime(&self) {
         let paths = &self.paths;
         registry::release_limits(paths);
-        for path in [paths.init_record(), paths.init_socket(), paths.table(), paths.mounts(), paths.restarting()] {
+        for path in
+            [paths.init_record(), paths.init_socket(), paths.table(), paths.mounts(), paths.restarting(), paths.view_lock()]
+        {
             let _ = std::fs::remove_file(path);
         }
     }

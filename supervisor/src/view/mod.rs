@@ -1,0 +1,147 @@
+//! A pod's file tree (docs/view.md): what of it is asked for (here), how init builds it (`enter`), and who serves it (`keeper`).
+pub mod enter;
+pub mod keeper;
+
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// How a tree becomes a pod's root.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Through FUSE: hidden paths do not exist, and no program can undo a rule.
+    #[default]
+    Fuse,
+    /// By bind mounts: at the speed of the tree; hidden paths are empty.
+    Bind,
+}
+
+/// Something of the host's to be found in the tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bind {
+    /// What, on the host.
+    pub source: PathBuf,
+    /// Where, in the pod.
+    pub target: PathBuf,
+    /// Whether it can only be read.
+    #[serde(default)]
+    pub read_only: bool,
+}
+
+/// A pod's file tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// The directory that is the pod's root.
+    pub root: PathBuf,
+    /// How it becomes that.
+    #[serde(default)]
+    pub kind: Kind,
+    /// Paths that shall not be there.
+    #[serde(default)]
+    pub hide: Vec<PathBuf>,
+    /// Paths below which nothing can be changed.
+    #[serde(default)]
+    pub read_only: Vec<PathBuf>,
+    /// What else is to be found in it.
+    #[serde(default)]
+    pub binds: Vec<Bind>,
+    /// Whether the tree stays as it is, and what programs change is kept with the pod.
+    #[serde(default)]
+    pub cow: bool,
+    /// Whether /tmp is empty at first, and gone with the pod.
+    #[serde(default)]
+    pub private_tmp: bool,
+}
+
+impl View {
+    /// The preloaded library, if the tree has a dynamic linker that can load it.
+    pub fn shim(&self) -> Option<PathBuf> {
+        crate::pod::environment::find_shim().filter(|_| self.root.join("lib64/ld-linux-x86-64.so.2").exists())
+    }
+}
+
+/// Options of a command line that makes a pod.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Directory that is the root of the pod's file tree
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// How the directory becomes the root
+    #[arg(long, value_enum, value_name = "KIND", default_value_t, requires = "root")]
+    view: Kind,
+    /// Path of the pod that shall not be there
+    #[arg(long, value_name = "PATH", value_parser = parse_path, requires = "root")]
+    hide: Vec<PathBuf>,
+    /// Path of the pod below which nothing can be changed
+    #[arg(long = "ro", value_name = "PATH", value_parser = parse_path, requires = "root")]
+    read_only: Vec<PathBuf>,
+    /// Something of the host's to be found at a path of the pod
+    #[arg(long, value_name = "SRC:DST[:ro]", value_parser = parse_bind, requires = "root")]
+    bind: Vec<Bind>,
+    /// Leave the directory as it is: what programs change is kept with the pod
+    #[arg(long, requires = "root")]
+    cow: bool,
+    /// Give the pod an empty /tmp of its own
+    #[arg(long, requires = "root")]
+    private_tmp: bool,
+}
+
+impl Options {
+    /// The tree that is asked for, if one is.
+    pub fn view(self) -> std::io::Result<Option<View>> {
+        let Some(root) = self.root else { return Ok(None) };
+        Ok(Some(View {
+            // links on the way to it are those of now
+            root: root.canonicalize()?,
+            kind: self.view,
+            hide: self.hide,
+            read_only: self.read_only,
+            binds: self.bind,
+            cow: self.cow,
+            private_tmp: self.private_tmp,
+        }))
+    }
+
+    /// The directory, as it was given.
+    pub fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
+    }
+}
+
+fn parse_path(text: &str) -> Result<PathBuf, String> {
+    if text.starts_with('/') { Ok(text.into()) } else { Err(format!("\"{text}\" is not an absolute path of the pod")) }
+}
+
+fn parse_bind(text: &str) -> Result<Bind, String> {
+    let (rest, read_only) = match text.strip_suffix(":ro") {
+        Some(rest) => (rest, true),
+        None => (text, false),
+    };
+    match rest.split_once(':') {
+        Some((source, target)) if source.starts_with('/') && target.starts_with('/') => {
+            Ok(Bind { source: source.into(), target: target.into(), read_only })
+        }
+        _ => Err(format!("\"{text}\" is not of the form SRC:DST or SRC:DST:ro with absolute paths")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bind_is_two_absolute_paths() {
+        let bind = parse_bind("/a:/b:ro").unwrap();
+        assert_eq!((bind.source.as_path(), bind.target.as_path(), bind.read_only), (Path::new("/a"), Path::new("/b"), true));
+        assert!(!parse_bind("/a:/b").unwrap().read_only);
+        for bad in ["/a", "a:/b", "/a:b", ":", "/a:ro"] {
+            assert!(parse_bind(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tree_of_an_old_record_has_what_was_not_known_then() {
+        let view: View = serde_json::from_str(r#"{"root": "/pod"}"#).unwrap();
+        assert_eq!((view.kind, view.cow, view.binds.len()), (Kind::Fuse, false, 0));
+    }
+}
