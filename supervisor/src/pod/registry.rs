@@ -114,6 +114,9 @@ pub fn release_limits(paths: &Paths) {
 pub fn remove(paths: &Paths) -> Result<(), Error> {
     release_limits(paths);
     remove_dir(&paths.runtime)?;
+    // overlayfs makes its directory one that not even its owner may read
+    let work = paths.view().join("work/work");
+    let _ = std::fs::set_permissions(&work, std::os::unix::fs::PermissionsExt::from_mode(0o700));
     if let Ok(entries) = std::fs::read_dir(&paths.state) {
         for entry in entries.flatten().filter(|e| e.path() != paths.record()) {
             let _ = std::fs::remove_file(entry.path());

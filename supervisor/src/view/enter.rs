@@ -56,9 +56,12 @@ impl Place {
             let from = std::fs::metadata(&self.view.root)?;
             std::fs::set_permissions(self.directory.join("upper"), from.permissions())?;
         }
-        std::fs::write(self.directory.join("nothing"), [])?;
         use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(self.directory.join("nothing"), std::fs::Permissions::from_mode(0))?;
+        let nothing = self.directory.join("nothing");
+        if !nothing.exists() {
+            std::fs::write(&nothing, [])?;
+            std::fs::set_permissions(&nothing, std::fs::Permissions::from_mode(0))?;
+        }
         std::fs::set_permissions(self.directory.join("empty"), std::fs::Permissions::from_mode(0o755))?;
         if let Some(preload) = self.preload() {
             std::fs::write(&preload, format!("{OURS}/libautopod_shim.so\n"))?;
