@@ -22,6 +22,7 @@ int main(int argc, char **argv) {
     t_start(argc, argv);
     int dev = OK(socket(AF_INET, SOCK_STREAM, 0)), mark = OK(socket(AF_INET, SOCK_DGRAM, 0)), trans = OK(socket(AF_INET, SOCK_STREAM, 0)), free_ = OK(socket(AF_INET, SOCK_DGRAM, 0));
     OK(setsockopt(dev, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+    set(dev, SOL_SOCKET, SO_REUSEADDR, 1); // an earlier run may have left a connection in TIME_WAIT
     struct stat place; // tells this run from others
     OK(stat(".", &place));
     struct sockaddr_in low = {AF_INET, htons(300 + place.st_ino % 700), {0}, {0}}, foreign = {AF_INET, htons(10000 + place.st_ino % 20000), {inet_addr("203.0.113.7")}, {0}}, now;
