@@ -104,6 +104,11 @@ pub fn run(
 
 /// Finds out whether the whole image can be restarted here, before anything is made.
 fn check(cx: &mut Nascent) -> resource::Result<Records> {
+    // the supervisor has made the pod by the record that it read before: another image at its place must not come behind other walls
+    let pod: Option<PodSection> = cx.reader.manifest().section("pod")?;
+    if pod.is_some_and(|pod| pod.record.walls != cx.walls) {
+        return Err(resource::Error::NotHere("the image was exchanged for another while the pod was made; restart again".into()));
+    }
     let mut records = Records::read(&cx.reader)?;
     needs::refuse_unmet(needs::of(&records, &cx.proc, cx.kernel_names)?)?;
     cx.descriptions = Descriptions::new(std::mem::take(&mut records.descriptors))?;

@@ -1,4 +1,4 @@
-// needs: root; names: any; row: "Process: cgroup membership"
+// needs: root; names: any; row: "Process: cgroup membership"; profile: none
 // A child that was moved to a control group of its own is in it again.
 #include "harness.h"
 static char *own(void) {

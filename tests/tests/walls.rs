@@ -144,3 +144,20 @@ fn limits_hold_a_pod_before_and_after_a_restart() {
     let refused = live.start(&["bash", "-c", bomb]);
     assert!(refused.is_err() || live.programs().len() <= 12);
 }
+
+#[test]
+fn a_pods_root_cannot_administer_the_kernel_by_files() {
+    if !Identity::own().unwrap().is_root() {
+        // for others the permissions of these files are enough
+        return;
+    }
+    let live = Live::with_options("files", Names::Kernel, User::Root, &["--pids", "50"]).unwrap();
+    let script = "
+        for file in /proc/sys/kernel/core_pattern /proc/sysrq-trigger $(find /sys/fs/cgroup -name cgroup.procs); do
+            if (echo $$ > $file) 2>/dev/null; then echo written $file; fi
+        done
+        mount -o remount,rw,bind /proc/sys 2>/dev/null && echo remounted
+        cat /proc/sys/kernel/ostype";
+    let printed = live.autopod(&["addproc", "p", "-i", "--", "sh", "-c", script]).unwrap();
+    assert_eq!(printed, "Linux\n");
+}

@@ -107,27 +107,6 @@ fn terminals() -> nix::Result<()> {
     Ok(())
 }
 
-/// What of /proc and /sys is the whole machine's: root may read it in a pod. Without privilege nobody may write there anyway.
-pub fn protect_machine() -> Result<(), Refused> {
-    let none = None::<&str>;
-    for path in ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/sys"].map(Path::new) {
-        if !path.exists() {
-            continue;
-        }
-        let refused = || Refused::at(format!("protecting {}", path.display()));
-        // What is mounted below /sys, cgroups among them, is not the machine's only, and its own permissions hold.
-        mount(Some(path), path, none, MsFlags::MS_BIND | MsFlags::MS_REC, none).map_err(refused())?;
-        let flags = MsFlags::MS_BIND
-            | MsFlags::MS_REMOUNT
-            | MsFlags::MS_RDONLY
-            | MsFlags::MS_NOSUID
-            | MsFlags::MS_NODEV
-            | MsFlags::MS_NOEXEC;
-        mount(none, path, none, flags, none).map_err(refused())?;
-    }
-    Ok(())
-}
-
 /// In process 1 of the new namespaces, on the host's tree: its own /proc, /dev/mqueue and /dev/shm.
 pub fn furnish() -> Result<(), Refused> {
     let none = None::<&str>;

@@ -111,3 +111,15 @@ pub fn forbid_tracing() -> Result<(), Errno> {
     // SAFETY: no pointers.
     Errno::result(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }).map(drop)
 }
+
+/// Makes a mount and all below it read-only (mount_setattr(2), Linux 5.12).
+pub fn make_mounts_read_only(path: &std::ffi::CStr) -> Result<(), Errno> {
+    const RDONLY: u64 = 1;
+    // struct mount_attr: to set, to clear, propagation, user namespace
+    let attributes = [RDONLY, 0, 0, 0];
+    let size = size_of_val(&attributes);
+    let (from, how) = (libc::AT_FDCWD, libc::AT_RECURSIVE);
+    // SAFETY: a string, and a structure of the size passed.
+    let done = unsafe { libc::syscall(libc::SYS_mount_setattr, from, path.as_ptr(), how, attributes.as_ptr(), size) };
+    Errno::result(done).map(drop)
+}

@@ -236,6 +236,13 @@ pub fn standings(findings: &[Finding]) -> (Names, Vec<Standing>) {
                 "held by want of privilege",
             ),
         ),
+        row(
+            "/proc/sys, /sys, control groups",
+            match root {
+                true => by(&[(kernel_names, "read-only mounts")], "open: what root may do by files alone, the pod's root may"),
+                false => (true, "as for any user".into()),
+            },
+        ),
         row("files", (false, "those of the host under their permissions, unless the pod has a root of its own (--root)".into())),
         row("network", (false, "the host's, under its addresses".into())),
     ];

@@ -5,6 +5,7 @@
 //! processes that it makes. A restart puts them on each process, as the last thing before its own filters and credentials.
 pub mod capabilities;
 pub mod host;
+pub mod kernel_files;
 pub mod landlock;
 pub mod limits;
 pub mod own_files;
@@ -12,7 +13,7 @@ pub mod restore;
 pub mod seccomp;
 pub mod table;
 
-use crate::pod::namespaces::{Refused, protect_machine};
+use crate::pod::namespaces::Refused;
 use crate::sys::confine;
 use limits::Limits;
 use own_files::OwnFiles;
@@ -98,7 +99,7 @@ impl Ready {
         if own_mounts {
             own_files::hide(&self.hidden)?;
             if nix::unistd::geteuid().is_root() {
-                protect_machine()?;
+                kernel_files::make_read_only()?;
             }
         }
         // the session keyring of whoever made the pod is not for it; without keyrings in the kernel there is none
@@ -121,7 +122,8 @@ impl Ready {
             nix::sys::prctl::set_no_new_privs().map_err(Refused::at("giving up new privileges"))?;
         }
         capabilities::bound(self.walls.profile).map_err(Refused::at("dropping capabilities"))?;
-        confine::set_filter(&self.filter).map_err(Refused::at("setting the seccomp filter"))
+        confine::set_filter(&self.filter)
+            .map_err(Refused::at("setting the seccomp filter of the walls (--profile none of `autopod add` does without)"))
     }
 
     /// The last of it, as the program's user.

@@ -19,9 +19,11 @@ pub struct OwnFiles {
 /// In init, once its mount namespace has a /proc of its own.
 pub fn hide(files: &OwnFiles) -> Result<(), Refused> {
     let none = None::<&str>;
+    // a pod with a root of its own has none of these
     let kept: Vec<_> = files
         .pods
         .iter()
+        .filter(|dir| dir.is_dir())
         .map(|dir| {
             let held = open(dir, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
             held.map(|held| (dir, held)).map_err(Refused::at(format!("opening {}", dir.display())))
@@ -29,7 +31,7 @@ pub fn hide(files: &OwnFiles) -> Result<(), Refused> {
         .collect::<Result<_, _>>()?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let mut covered: Vec<&PathBuf> = Vec::new();
-    for dir in &files.all {
+    for dir in files.all.iter().filter(|dir| dir.is_dir()) {
         // one may lie in the other
         if covered.iter().any(|outer| dir.starts_with(outer)) {
             continue;
