@@ -1,5 +1,5 @@
-//! AutoPod's own directories, in the mount namespace of a pod that has the host's files: the control sockets of other pods, their records
-//! and the key must not be within reach of programs, which run as the same user. Only the pod's own two directories remain.
+//! AutoPod's own directories, in the mount namespace of a pod that has the host's files: the control sockets of other pods and their records
+//! must not be within reach of programs, which run as the same user. Only the pod's own two directories remain.
 use crate::pod::namespaces::Refused;
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MsFlags, mount};
