@@ -6,7 +6,5 @@
 ATTACK
 {
     show_file(text("root_file"));
-    show_file("/etc/shadow");
-    gain("/etc/shadow", sc(__NR_openat, AT("/etc/shadow"), O_RDWR));
-    gain("/etc/passwd", sc(__NR_openat, AT("/etc/passwd"), O_RDWR));
+    gain("writing", sc(__NR_openat, AT(text("root_file")), O_RDWR));
 }

@@ -43,8 +43,8 @@ pub struct Cell {
     pub who: Who,
     /// `--names` and `--profile`.
     pub pods: Option<(&'static str, &'static str)>,
-    /// Whether the attacker's pod has a file tree of its own.
-    pub tree: bool,
+    /// How the attacker's pod has a file tree of its own (`--view`), if it has.
+    pub view: Option<&'static str>,
 }
 
 impl Cell {
@@ -52,7 +52,9 @@ impl Cell {
     pub fn name(&self) -> String {
         match self.pods {
             None => format!("control/{}", if self.who == Who::Root { "root" } else { "user" }),
-            Some((names, profile)) => format!("{names}/{profile}/{}{}", self.who.word(), if self.tree { "/tree" } else { "" }),
+            Some((names, profile)) => {
+                format!("{names}/{profile}/{}{}", self.who.word(), self.view.map_or(String::new(), |view| format!("/{view}")))
+            }
         }
     }
 }
@@ -150,6 +152,15 @@ fn prepare(place: &Path, attacks: &[&Attack]) -> Result<()> {
     Ok(())
 }
 
+/// The kinds of trees that such pods can have here: they take a mount namespace, and FUSE its device.
+fn views(names: &str, profile: &str, who: Who) -> &'static [&'static str] {
+    match (names, profile, who) {
+        ("kernel", "default", Who::Root | Who::PodUser) => &["fuse", "bind"],
+        ("kernel", "default", Who::Owner) => &["bind"],
+        _ => &[],
+    }
+}
+
 /// The worlds with the attacks of each: one per control, which may leave nothing of it, one for all attacks of a kind of pod.
 fn plan<'a>(options: &Options, attacks: &[&'a Attack]) -> Vec<(Cell, Vec<&'a Attack>)> {
     let mut plan = Vec::new();
@@ -157,13 +168,17 @@ fn plan<'a>(options: &Options, attacks: &[&'a Attack]) -> Vec<(Cell, Vec<&'a Att
         for profile in ["default", "strict"] {
             for who in Who::ALL {
                 let meant = attacks.iter().copied().filter(|a| a.concerns(names, profile) && !a.needs_tree).collect();
-                plan.push((Cell { who, pods: Some((names, profile)), tree: false }, meant));
+                plan.push((Cell { who, pods: Some((names, profile)), view: None }, meant));
+                for view in views(names, profile, who) {
+                    let programs = attacks.iter().copied().filter(|a| a.concerns(names, profile) && a.is_program()).collect();
+                    plan.push((Cell { who, pods: Some((names, profile)), view: Some(view) }, programs));
+                }
             }
         }
     }
     for attack in attacks.iter().filter(|a| a.is_program()) {
         for who in [Who::Root, Who::Owner] {
-            plan.push((Cell { who, pods: None, tree: false }, vec![*attack]));
+            plan.push((Cell { who, pods: None, view: None }, vec![*attack]));
         }
     }
     plan.retain(|(cell, meant)| {
@@ -250,7 +265,7 @@ fn start(place: &Path, directory: &Path, cell: &Cell, attacks: &[&Attack]) -> Re
         Some((names, profile)) => command.args([names, profile]),
         None => command.args(["-", "-"]),
     };
-    command.arg(if cell.tree { "tree" } else { "-" });
+    command.arg(cell.view.unwrap_or("-"));
     command.args(attacks.iter().map(|attack| &attack.name));
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let output = command.stderr(Stdio::piped()).output().context("cannot run unshare (package util-linux)")?;
@@ -266,9 +281,9 @@ fn here() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The inner side: `--world DIRECTORY BINARIES WHO NAMES PROFILE TREE ATTACK...`.
+/// The inner side: `--world DIRECTORY BINARIES WHO NAMES PROFILE VIEW ATTACK...`.
 pub fn world(arguments: &[String]) -> Result<()> {
-    let [directory, binaries, who, names, profile, tree, names_of_attacks @ ..] = arguments else { bail!("not for use by hand") };
+    let [directory, binaries, who, names, profile, view, names_of_attacks @ ..] = arguments else { bail!("not for use by hand") };
     let directory = PathBuf::from(directory);
     std::os::unix::fs::chown(&directory, Some(0), Some(0))?;
     let (own, user) = (Identity::own()?, Identity::unprivileged()?);
@@ -286,9 +301,10 @@ pub fn world(arguments: &[String]) -> Result<()> {
         .collect::<Result<_>>()?;
     let pods = (names != "-").then(|| (names.clone(), profile.clone()));
     let neighbour_pod = pods.is_some() || attacks.iter().any(|attack| attack.needs_pods);
+    let view = (view != "-").then(|| view.clone());
     let keys = attacks.iter().any(|attack| attack.name == "keyring");
     let verdicts = directory.join("verdicts");
-    let spec = Spec { directory, binaries: binaries.into(), attacker, owner, pods, neighbour_pod, tree: tree == "tree", keys };
+    let spec = Spec { directory, binaries: binaries.into(), attacker, owner, pods, neighbour_pod, view, keys };
     let mut world = World::new(spec)?;
     cell::run(&mut world, &attacks, &verdicts)
 }

@@ -104,7 +104,7 @@ fn one(world: &World, attack: &Attack, before: &mut signs::Signs) -> Result<Verd
 }
 
 fn command(world: &World, attack: &Attack) -> Command {
-    let (program, directory) = match world.spec.tree {
+    let (program, directory) = match world.spec.view.is_some() {
         true => (Path::new("/b").join(&attack.name), Path::new("/dir").to_owned()),
         false => (world.spec.binaries.join(&attack.name), world.spec.directory.join("dir")),
     };

@@ -36,8 +36,11 @@ impl Gap {
 
     fn covers(&self, finding: &Finding) -> bool {
         let Some((names, profile)) = finding.cell.pods else { return false };
-        let actual = [finding.verdict.attack.as_str(), names, profile, finding.cell.who.word()];
-        self.fields.iter().zip(actual).all(|(want, is)| want == "*" || want.split(',').any(|word| word == is))
+        // With a tree of its own a pod has other gaps: `*` does not stand for it.
+        let names = finding.cell.view.map_or(names.to_owned(), |view| format!("{names}+{view}"));
+        let any = |is: &str| if is.contains('+') { "" } else { "*" };
+        let actual = [finding.verdict.attack.as_str(), &names, profile, finding.cell.who.word()];
+        self.fields.iter().zip(actual).all(|(want, is)| want.split(',').any(|word| word == is || word == any(is)))
     }
 }
 
@@ -77,22 +80,24 @@ pub fn table(attacks: &[Attack], findings: &[Finding], gaps: &[Gap]) -> String {
          as a user in root's pod, and as the owner of an unprivileged user's pod, under both ways of names and both profiles; and, as the\n\
          control, outside of any pod, as root and as an unprivileged user. *held*: nobody outside the pod was harmed and no secret of\n\
          the outside was read, which the runner looks at itself; **gap**: it succeeds, see the reasons below; *-*: does not apply.\n\n\
-         | attack | tries | wall | control | kernel names: root, pod user, owner | shim names: root, pod user, owner |\n|---|---|---|---|---|---|\n",
+         | attack | tries | wall | control | kernel names: root, pod user, owner | shim names: root, pod user, owner | with `--root`: by FUSE; by bind mounts |\n|---|---|---|---|---|---|---|\n",
     );
     for attack in attacks {
-        let of = |pods: Option<(&str, &str)>, who| {
-            findings.iter().find(|f| f.verdict.attack == attack.name && f.cell.pods == pods && f.cell.who == who)
+        let of = |pods: Option<(&str, &str)>, view: Option<&str>, who| {
+            let mut own = findings.iter().filter(|f| f.verdict.attack == attack.name && f.cell.view == view);
+            own.find(|f| f.cell.pods == pods && f.cell.who == who)
         };
-        let control = [(Who::Root, "root"), (Who::Owner, "user")].map(|(who, word)| match of(None, who).map(|f| f.verdict.end) {
-            Some(End::Harm) => format!("{word} succeeds"),
-            _ if who == Who::Root && attack.root_succeeds => format!("not here: {}", attack.unless_reason),
-            _ => format!("{word} does not"),
-        });
+        let control =
+            [(Who::Root, "root"), (Who::Owner, "user")].map(|(who, word)| match of(None, None, who).map(|f| f.verdict.end) {
+                Some(End::Harm) => format!("{word} succeeds"),
+                _ if who == Who::Root && attack.root_succeeds => format!("not here: {}", attack.unless_reason),
+                _ => format!("{word} does not"),
+            });
         let control = attack.never.clone().unwrap_or_else(|| control.join(", "));
         let _ = write!(out, "| {} | {} | {} | {control} |", attack.name, attack.tries, attack.wall);
         for names in ["kernel", "shim"] {
             let cells = Who::ALL.map(|who| {
-                let ends = ["default", "strict"].map(|profile| of(Some((names, profile)), who).map(|f| f.verdict.end));
+                let ends = ["default", "strict"].map(|profile| of(Some((names, profile)), None, who).map(|f| f.verdict.end));
                 match ends {
                     [None, None] => "-",
                     [Some(End::Held) | None, Some(End::Held) | None] => "held",
@@ -102,6 +107,15 @@ pub fn table(attacks: &[Attack], findings: &[Finding], gaps: &[Gap]) -> String {
             });
             let _ = write!(out, " {} |", cells.join(", "));
         }
+        let in_trees = ["fuse", "bind"].map(|view| {
+            let ends = Who::ALL.map(|who| match of(Some(("kernel", "default")), Some(view), who).map(|f| f.verdict.end) {
+                None => "-",
+                Some(End::Held) => "held",
+                Some(_) => "**gap**",
+            });
+            ends.join(", ")
+        });
+        let _ = write!(out, " {} |", in_trees.join("; "));
         out.push('\n');
     }
     out.push_str("\n## Known gaps\n\n| attack | names | profile | who | reason |\n|---|---|---|---|---|\n");

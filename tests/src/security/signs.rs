@@ -143,7 +143,9 @@ fn files(signs: &mut Signs, world: &World) {
         note(&format!("{who}runtime directory"), listed(runtime));
     }
     let mut planted = Vec::new();
-    for entry in std::fs::read_dir(root.join("dir")).into_iter().flatten().flatten() {
+    // Where attacks may write, on the host's tree or on one of their own.
+    let places = [root.join("dir"), root.join("tree/dir")].map(std::fs::read_dir);
+    for entry in places.into_iter().flatten().flatten().flatten() {
         let Ok(meta) = entry.metadata() else { continue };
         let name = entry.file_name().to_string_lossy().into_owned();
         if meta.mode() & 0o6000 != 0 && meta.uid() == 0 {

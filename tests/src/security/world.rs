@@ -38,8 +38,8 @@ pub struct Spec {
     pub pods: Option<(String, String)>,
     /// Whether there is a neighbour pod even so.
     pub neighbour_pod: bool,
-    /// Whether the attacker's pod has a file tree of its own (`--root`).
-    pub tree: bool,
+    /// The `--view` of the attacker's pod, if it has a file tree of its own (`--root`).
+    pub view: Option<String>,
     /// Whether the victim leaves a key in its user's keyring.
     pub keys: bool,
 }
@@ -110,7 +110,7 @@ impl World {
         means.set("disk_minor", disk & 255);
         means.set("disk", disk_path(disk).unwrap_or_else(|| "/dev/vda".into()));
 
-        if spec.tree {
+        if spec.view.is_some() {
             plant_tree(&spec)?;
             means.set("dir", "/dir");
         }
@@ -289,8 +289,8 @@ impl World {
             }
         }
         let tree = self.spec.directory.join("tree").to_string_lossy().into_owned();
-        if letter == "a" && self.spec.tree {
-            arguments.extend(["--root", &tree]);
+        if let Some(view) = self.spec.view.as_ref().filter(|_| letter == "a") {
+            arguments.extend(["--root", &tree, "--view", view]);
         }
         self.good(&arguments).map(drop)
     }
@@ -300,7 +300,8 @@ impl World {
         for letter in ["a", "n"] {
             self.start_pod(letter)?;
         }
-        let sleeper = if self.spec.tree { "/b/sleeper".into() } else { self.spec.binaries.join("sleeper").display().to_string() };
+        let sleeper =
+            if self.spec.view.is_some() { "/b/sleeper".into() } else { self.spec.binaries.join("sleeper").display().to_string() };
         self.good(&["addproc", &self.pod("a"), "--allow-unshimmed", "--cwd", "/", "--", &sleeper])?;
         let pod = self.pod("n");
         let victim = self.spec.binaries.join("victim");
@@ -414,6 +415,9 @@ fn plant_tree(spec: &Spec) -> Result<()> {
         let whose = if directory == "dir" { spec.attacker } else { spec.owner };
         chown(&path, Some(whose.uid), Some(whose.gid))?;
     }
+    let user = spec.attacker;
+    let account = format!("root:x:0:0::/:/bin/sh\nattacker:x:{}:{}::/:/bin/sh\n", user.uid.max(1), user.gid.max(1));
+    std::fs::write(tree.join("etc/passwd"), account)?;
     for entry in std::fs::read_dir(&spec.binaries)?.flatten() {
         if !PROGRAMS.map(std::ffi::OsStr::new).contains(&entry.file_name().as_os_str()) {
             std::fs::copy(entry.path(), tree.join("b").join(entry.file_name()))?;
