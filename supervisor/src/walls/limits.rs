@@ -146,6 +146,7 @@ fn make(hierarchy: &Hierarchy, controller: &str, name: &str) -> Option<PathBuf> 
                 continue;
             }
         }
+        sweep(parent);
         let group = parent.join(name);
         match std::fs::create_dir(&group) {
             Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {}
@@ -153,6 +154,18 @@ fn make(hierarchy: &Hierarchy, controller: &str, name: &str) -> Option<PathBuf> 
         }
     }
     None
+}
+
+/// Removes groups that were left because their last processes took too long to end. One with processes cannot be removed; one whose init,
+/// by which it is named, lives may be about to get some.
+fn sweep(parent: &Path) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let init = name.strip_prefix("autopod-").and_then(|rest| rest.rsplit('-').next()?.parse::<u32>().ok());
+        if init.is_some_and(|init| !Path::new("/proc").join(init.to_string()).exists()) {
+            let _ = std::fs::remove_dir(entry.path());
+        }
+    }
 }
 
 /// Whether, and where, a group with this controller can be made here.
@@ -214,7 +227,7 @@ pub fn apply(limits: &Limits, all: &[Held]) {
 
 /// Removes the groups of a pod whose processes are gone. The kernel may take a moment to notice that.
 pub fn release(all: &[Held]) {
-    let deadline = Instant::now() + Duration::from_secs(2);
+    let deadline = Instant::now() + Duration::from_secs(5);
     let mut groups: Vec<&PathBuf> = all.iter().filter_map(|held| held.group.as_ref()).collect();
     groups.dedup();
     for group in groups {
