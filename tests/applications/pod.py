@@ -53,7 +53,7 @@ class Pod:
         self.environment = {"PATH": PATH, "HOME": self.directory, "AUTOPOD_HOME": self.directory + "/h", "LANG": "C.UTF-8"}
         self.binary = binaries + "/autopod"
         self.rounds, self.times, self.control = 0, [], control
-        self.autopod("add", "p", "--names", names, "-e", "HOME=" + self.directory, "-e", "LANG=C.UTF-8")
+        self.autopod("add", "p", "--names", names, "--profile", "default", "-e", "HOME=" + self.directory, "-e", "LANG=C.UTF-8")
 
     def command(self, *words, seconds=120, check=True, **more):
         """Runs a command beside the pod as its user; gives what it prints."""

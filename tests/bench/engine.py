@@ -59,7 +59,7 @@ def engine(name, command, ready, names):
     """Checkpoints and restarts a program; prints the medians."""
     checkpoints, restarts, size = [], [], 0
     image = f"{HOME}/{name}.pod"
-    run("autopod", "add", name, "--names", names)
+    run("autopod", "add", name, "--names", names, "--profile", "default")
     run("autopod", "addproc", name, "--", *command)
     time.sleep(1)
     ready()

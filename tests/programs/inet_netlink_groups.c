@@ -1,4 +1,4 @@
-// needs: any; names: any; row: "Internet: raw, packet, netlink (refuse unless idle netlink)"
+// needs: any; names: any; row: "Internet: raw, packet, netlink (refuse unless idle netlink)"; profile: none
 // Netlink sockets with addresses of their own choice, multicast groups and options, which answer requests after.
 #include "harness.h"
 #include <linux/netlink.h>

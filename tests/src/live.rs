@@ -55,7 +55,7 @@ impl Live {
         let place = Place { identity, directory: directory.clone(), environment: vec![("AUTOPOD_HOME".into(), home)] };
         let live = Self { place, directory, names, autopod: binaries.join("autopod"), rounds: 0 };
         let names = names.to_string();
-        live.autopod(&[&["add", "p", "--names", &names][..], options].concat())?;
+        live.autopod(&[&["add", "p", "--names", &names, "--profile", "default"][..], options].concat())?;
         Ok(live)
     }
 

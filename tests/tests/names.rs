@@ -95,7 +95,8 @@ fn as_a_user(name: &str, program: &Path) {
     std::os::unix::fs::chown(&directory.0, Some(NOBODY), None).expect("these tests need root");
     let mut command = Command::new("timeout");
     command.args(["60", "setpriv", "--reuid", &NOBODY.to_string(), "--clear-groups", env!("CARGO_BIN_EXE_names_init")]);
-    command.arg(&directory.0).arg(program).env("NAMES_SHIM", shim()).current_dir("/");
+    // execvp(3) tells of a directory that it may not enter
+    command.arg(&directory.0).arg(program).env("NAMES_SHIM", shim()).env("PATH", "/usr/bin:/bin").current_dir("/");
     succeeds(command);
 }
 

@@ -42,7 +42,7 @@ impl Home {
     }
 
     fn add(&self, pod: &str) {
-        self.good(&["add", pod, "--names", self.names]);
+        self.good(&["add", pod, "--names", self.names, "--profile", "default"]);
     }
 
     /// Waits until the pod's log holds `text`.

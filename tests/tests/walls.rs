@@ -76,7 +76,7 @@ fn abstract_sockets_take_new_connections_after_a_restart_and_none_from_a_neighbo
         let (server, client) = (live.write("server.py", SERVER)?, live.write("client.py", CLIENT)?);
         live.start(&["python3", &server, &word])?;
         eventually("the server is ready", || std::path::Path::new(&live.path("ready")).exists())?;
-        live.autopod(&["add", "q", "--names", &names.to_string()])?;
+        live.autopod(&["add", "q", "--names", &names.to_string(), "--profile", "default"])?;
         let ask = |live: &Live, pod: &str| -> Result<String> {
             let output = live.command(&["addproc", pod, "-i", "--", "python3", &client, &word]).output()?;
             Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
@@ -112,7 +112,7 @@ fn programs_of_one_pod_do_not_administer_another() {
     everywhere(|names, user| {
         let live = Live::new("intruder", names, user)?;
         let script = live.write("intruder.py", INTRUDER)?;
-        live.autopod(&["add", "q", "--names", &names.to_string()])?;
+        live.autopod(&["add", "q", "--names", &names.to_string(), "--profile", "default"])?;
         let outcome = ["h/run/q/control.sock", "h/run/p/control.sock", "h/run/q/init.sock"]
             .map(|socket| live.autopod(&["addproc", "p", "-i", "--", "python3", &script, &live.path(socket)]));
         let outside = live.beside(&["python3", &script, &live.path("h/run/q/control.sock")]);

@@ -35,9 +35,10 @@ pub(super) struct PodOptions {
     allow_unshimmed: bool,
     #[command(flatten)]
     view: crate::view::Options,
-    /// How strictly programs are held; docs/threat-model.md tells what each profile holds
-    #[arg(long, value_enum, value_name = "P", default_value_t = Profile::Default)]
-    profile: Profile,
+    /// How strictly programs are held; docs/threat-model.md tells what each profile holds [default: "default" with --root, else
+    /// "none"]
+    #[arg(long, value_enum, value_name = "P")]
+    profile: Option<Profile>,
     /// Allow io_uring, whose requests no filter sees, and which a checkpoint refuses
     #[arg(long)]
     io_uring: bool,
@@ -67,8 +68,10 @@ pub(super) fn create(context: &Context, name: &str, options: PodOptions) -> anyh
     }
     record.env = options.env;
     record.allow_unshimmed = options.allow_unshimmed;
+    // on the host's own files a pod's user may do what it may do anyway, and programs find what they are used to
+    let profile = if options.view.root().is_some() { Profile::Default } else { Profile::None };
     record.walls = Walls {
-        profile: options.profile,
+        profile: options.profile.unwrap_or(profile),
         io_uring: options.io_uring,
         limits: Limits { memory: options.memory, pids: options.pids, cpus: options.cpus },
     };

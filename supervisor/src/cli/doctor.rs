@@ -28,7 +28,7 @@ pub(super) fn run(_: &Context, args: Args) -> anyhow::Result<()> {
     let rows = host.into_iter().map(|finding| vec![finding.what.to_owned(), word(finding.there, "no"), finding.how]).collect();
     table::print(&["HOST", "ALLOWED", "HOW"], &[], rows);
     println!();
-    println!("A pod made now has its names from: {names}. Its walls, under the default profile:");
+    println!("A pod made now has its names from: {names}. Its walls, with --profile default:");
     println!();
     let rows = walls.into_iter().map(|wall| vec![wall.wall.to_owned(), word(wall.stands, "OPEN"), wall.on]).collect();
     table::print(&["WALL", "STANDS", "ON"], &[], rows);
