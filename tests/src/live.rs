@@ -29,6 +29,11 @@ impl Live {
         Self::with_options(label, names, user, &[])
     }
 
+    /// As [`Self::new`], held by walls.
+    pub fn walled(label: &str, names: Names, user: User) -> Result<Self> {
+        Self::with_options(label, names, user, &["--profile", "default"])
+    }
+
     /// As [`Self::new`], with more options of `autopod add`.
     pub fn with_options(label: &str, names: Names, user: User, options: &[&str]) -> Result<Self> {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
@@ -55,7 +60,7 @@ impl Live {
         let place = Place { identity, directory: directory.clone(), environment: vec![("AUTOPOD_HOME".into(), home)] };
         let live = Self { place, directory, names, autopod: binaries.join("autopod"), rounds: 0 };
         let names = names.to_string();
-        live.autopod(&[&["add", "p", "--names", &names, "--profile", "default"][..], options].concat())?;
+        live.autopod(&[&["add", "p", "--names", &names][..], options].concat())?;
         Ok(live)
     }
 

@@ -12,7 +12,7 @@ use autopod_tests::matrix::case::{Names, User};
 
 /// redis: every key after every round, a client blocked in the pod served, its virtual ids the same.
 fn redis(names: Names, user: User) -> Result<()> {
-    let mut pod = Live::new("redis", names, user)?;
+    let mut pod = Live::walled("redis", names, user)?;
     let port = free_port()?.to_string();
     let dir = pod.directory.to_string_lossy().into_owned();
     let server = ["redis-server", "--port", &port, "--save", "", "--dir", &dir, "--logfile", "redis.log", "--io-threads", "2"];
@@ -45,7 +45,7 @@ fn redis(names: Names, user: User) -> Result<()> {
 
 /// python: eight threads, locks held, a timer thread, an interval timer; the script checks itself without pause.
 fn python(names: Names, user: User) -> Result<()> {
-    let mut pod = Live::new("python", names, user)?;
+    let mut pod = Live::walled("python", names, user)?;
     let script = pod.write("threads.py", PYTHON)?;
     let id = pod.start(&["python3", &script])?;
     for round in 0..3 {
@@ -115,7 +115,7 @@ if not os.path.exists("error"):
 
 /// bash: a pipeline that counts, background and stopped jobs; no number is lost, jobs are where they were.
 fn bash(names: Names, user: User) -> Result<()> {
-    let mut pod = Live::new("bash", names, user)?;
+    let mut pod = Live::walled("bash", names, user)?;
     let script = pod.write("jobs.sh", BASH)?;
     let id = pod.start(&["bash", &script])?;
     let numbers = |pod: &Live| pod.read("numbers").lines().filter_map(|l| l.parse::<u64>().ok()).collect::<Vec<_>>();
@@ -154,7 +154,7 @@ echo $a $b $c >end
 
 /// nginx with two workers and four keep-alive clients in the pod, which never see a wrong answer or a broken connection.
 fn nginx(names: Names, user: User) -> Result<()> {
-    let mut pod = Live::new("nginx", names, user)?;
+    let mut pod = Live::walled("nginx", names, user)?;
     let port = free_port()?;
     let dir = pod.directory.to_string_lossy().into_owned();
     let page: String = (0..2000).map(|i| format!("line {i} of the page\n")).collect();
@@ -220,7 +220,7 @@ while True:
 
 /// exim4: mail submitted into the pod waits in the queue over a restart and is then delivered to a local mailbox.
 fn exim(names: Names, user: User) -> Result<()> {
-    let mut pod = Live::new("exim", names, user)?;
+    let mut pod = Live::walled("exim", names, user)?;
     let dir = pod.directory.to_string_lossy().into_owned();
     let port = free_port()?;
     let configuration = pod.write(

@@ -11,7 +11,7 @@ fn rounds() -> usize {
 }
 
 fn endure(names: Names, user: User) -> Result<()> {
-    let mut pod = Live::new("endurance", names, user)?;
+    let mut pod = Live::walled("endurance", names, user)?;
     let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/exo_syscall_storm.c");
     let binary = pod.directory.join("storm");
     Program::read(&source)?.build(&binary)?;

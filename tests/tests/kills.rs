@@ -79,7 +79,7 @@ struct Test {
 
 impl Test {
     fn new(label: &str, names: Names, user: User) -> Result<Self> {
-        let test = Self { live: Live::new(label, names, user)? };
+        let test = Self { live: Live::walled(label, names, user)? };
         let digest =
             test.live.beside(&["python3", "-c", "import hashlib; print(hashlib.sha256(b'x' * 100000).hexdigest()[:8])"])?;
         let script = test.live.write("program.py", &PROGRAM.replace("@DIGEST@", digest.trim()))?;

@@ -28,7 +28,7 @@ fn walls_of(live: &Live) -> Result<Vec<String>> {
 #[test]
 fn filter_and_capabilities_are_back_after_a_restart() {
     everywhere(|names, user| {
-        let mut live = Live::new("back", names, user)?;
+        let mut live = Live::walled("back", names, user)?;
         live.start(&["sleep", "1000"])?;
         eventually("the program runs", || live.programs().len() == 1)?;
         let before = walls_of(&live)?;
@@ -71,7 +71,7 @@ print(stream.recv(100).decode())
 #[test]
 fn abstract_sockets_take_new_connections_after_a_restart_and_none_from_a_neighbour() {
     everywhere(|names, user| {
-        let mut live = Live::new("abstract", names, user)?;
+        let mut live = Live::walled("abstract", names, user)?;
         let word = format!("{}-{names}-{user}", std::process::id());
         let (server, client) = (live.write("server.py", SERVER)?, live.write("client.py", CLIENT)?);
         live.start(&["python3", &server, &word])?;
@@ -110,7 +110,7 @@ except OSError as error:
 #[test]
 fn programs_of_one_pod_do_not_administer_another() {
     everywhere(|names, user| {
-        let live = Live::new("intruder", names, user)?;
+        let live = Live::walled("intruder", names, user)?;
         let script = live.write("intruder.py", INTRUDER)?;
         live.autopod(&["add", "q", "--names", &names.to_string(), "--profile", "default"])?;
         let outcome = ["h/run/q/control.sock", "h/run/p/control.sock", "h/run/q/init.sock"]
@@ -133,7 +133,9 @@ fn limits_hold_a_pod_before_and_after_a_restart() {
         return;
     }
     let bomb = "n=0; while [ $n -lt 40 ]; do sleep 1000 & n=$((n+1)); done";
-    let mut live = Live::with_options("limits", Names::Kernel, User::Root, &["--pids", "12", "--memory", "200M"]).unwrap();
+    let mut live =
+        Live::with_options("limits", Names::Kernel, User::Root, &["--profile", "default", "--pids", "12", "--memory", "200M"])
+            .unwrap();
     live.start(&["bash", "-c", bomb]).unwrap();
     eventually("the pod is full", || live.programs().len() >= 11).unwrap();
     assert!(live.programs().len() <= 12, "{}", live.programs().len());
@@ -151,7 +153,7 @@ fn a_pods_root_cannot_administer_the_kernel_by_files() {
         // for others the permissions of these files are enough
         return;
     }
-    let live = Live::with_options("files", Names::Kernel, User::Root, &["--pids", "50"]).unwrap();
+    let live = Live::with_options("files", Names::Kernel, User::Root, &["--profile", "default", "--pids", "50"]).unwrap();
     let script = "
         for file in /proc/sys/kernel/core_pattern /proc/sysrq-trigger $(find /sys/fs/cgroup -name cgroup.procs); do
             if (echo $$ > $file) 2>/dev/null; then echo written $file; fi

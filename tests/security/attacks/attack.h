@@ -202,7 +202,9 @@ static inline void show(const char *what, long fd)
 {
     char data[512];
     long n = fd < 0 ? fd : sc(__NR_pread64, fd, data, sizeof data - 1, 0);
-    if (fd >= 0 && n < 0) n = sc(__NR_read, fd, data, sizeof data - 1);
+    struct { int fd; short events, found; } ready = {(int)fd, 1 /* POLLIN */, 0};
+    // a socket or queue of somebody else's may have nothing to say
+    if (fd >= 0 && n < 0 && sc(__NR_poll, &ready, 1, 100) == 1) n = sc(__NR_read, fd, data, sizeof data - 1);
     if (!attempt(what, n)) return;
     for (long i = 0; i < n; i++)
         if (data[i] < ' ' || data[i] > '~') data[i] = ' ';
