@@ -349,7 +349,9 @@ fn make_missing(directory: &Path) -> Vec<PathBuf> {
 pub(super) fn contents(cx: &mut Capture, fd: BorrowedFd<'_>, size: u64, shown: &Path) -> Result<Vec<(u64, RunRef)>> {
     let doing = || format!("read the deleted file {}", shown.display());
     // a description of our own: finding the holes moves its position
-    let reader = cx.proc.open_file(&own_fd(fd), OFlag::O_RDONLY).doing(doing)?;
+    let open = |flags| cx.proc.open_file(&own_fd(fd), flags);
+    // its access time is the program's, as far as the file is ours to say so (open(2))
+    let reader = open(OFlag::O_RDONLY | OFlag::O_NOATIME).or_else(|_| open(OFlag::O_RDONLY)).doing(doing)?;
     let file_system = nix::sys::statfs::fstatfs(fd).ok().filter(|fs| fs.filesystem_type().0 == HUGETLBFS_MAGIC);
     // that of huge pages does not know its holes
     let huge = file_system.map(|fs| fs.block_size() as usize);
