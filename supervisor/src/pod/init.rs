@@ -430,6 +430,9 @@ impl Init {
 
     /// Kills and reaps until nothing is left.
     fn shut_down(&self) {
+        if self.names == Names::Shim {
+            super::members::stop_descendants(getpid().as_raw());
+        }
         loop {
             match self.names {
                 // All of this pid namespace but ourselves.

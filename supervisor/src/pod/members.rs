@@ -70,6 +70,33 @@ pub fn descendants(init: i32) -> BTreeMap<i32, Stat> {
     all.into_iter().filter(|(pid, _)| found.contains(pid)).collect()
 }
 
+/// How often it is looked whether all have stopped, a millisecond apart: a task in an uninterruptible sleep may take its time.
+const LOOKS: u32 = 50;
+
+/// Stops the descendants of `init`, which are to be killed: they are killed one by one, and none shall see the end of another and act on
+/// it. Parents go first, as a stop is seen by nobody but them.
+pub fn stop_descendants(init: i32) {
+    for look in 0..LOOKS {
+        let all = descendants(init);
+        let depth = |pid: i32| std::iter::successors(all.get(&pid), |stat| all.get(&stat.ppid)).count();
+        let mut running: Vec<i32> = all
+            .values()
+            // once for those, too, that are stopped by a tracer, which may be gone the next moment
+            .filter(|stat| look == 0 || !matches!(stat.state, 'T' | 't' | 'Z' | 'X'))
+            .map(|stat| stat.pid)
+            .collect();
+        running.sort_by_key(|&pid| depth(pid));
+        for &pid in &running {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGSTOP);
+        }
+        let stopped = |stat: &Stat| matches!(stat.state, 'T' | 't' | 'Z' | 'X');
+        if all.values().all(stopped) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
 /// What inits call themselves; only they can.
 pub const INIT_NAME: &str = "autopod-init";
 
@@ -183,6 +210,23 @@ mod tests {
         assert_eq!((stat.pid, stat.comm.as_str(), stat.state, stat.ppid), (42, "a) S 1 (x", 'T', 7));
         assert_eq!((stat.cpu_ticks, stat.threads, stat.start_time, stat.rss_pages), (110, 3, 12345, 25));
         assert!(parse_stat("").is_none() && parse_stat("1 (x) S").is_none());
+    }
+
+    #[test]
+    fn descendants_of_every_depth_are_stopped() {
+        let script = "sh -c 'sleep 1000 & wait' & wait";
+        let mut top = std::process::Command::new("sh").args(["-c", script]).spawn().unwrap();
+        let below = || descendants(top.id() as i32);
+        while below().len() < 2 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        stop_descendants(top.id() as i32);
+        let states: Vec<char> = below().values().map(|stat| stat.state).collect();
+        for pid in below().into_keys() {
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL).unwrap();
+        }
+        top.wait().unwrap();
+        assert_eq!(states, ['T', 'T']);
     }
 
     #[test]

@@ -158,6 +158,9 @@ impl RunningInit {
     /// Kills it with everything in the pod, and waits until all is gone.
     pub(super) fn destroy(self) {
         let deadline = Instant::now() + Duration::from_secs(10);
+        if self.record.names == Names::Shim {
+            members::stop_descendants(self.pid());
+        }
         // Under shim names its end alone would orphan the others: they go first, until no new one is seen.
         while self.record.names == Names::Shim && Instant::now() < deadline {
             let left: Vec<i32> =
