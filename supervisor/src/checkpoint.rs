@@ -115,6 +115,8 @@ pub fn run(
             release(cx.processes);
             return Err(Error::End { pod, image: request.image.clone(), source });
         }
+        hold_back(&cx.processes);
+        crate::stage::reached("asked to end");
         // our duplicates keep the connections until here
         resource::socket::silence(&cx.stash);
         see_off(cx.processes);
@@ -425,6 +427,13 @@ fn let_go(task: CapturedTask, refuge: Option<Refuge>) {
         .and_then(|()| stopped.detach());
     if let Err(error) = released.or_else(|error| if error.is_gone() { Ok(()) } else { Err(error) }) {
         tracing::error!("task {} could not be released as it was: {error}", task.vtid);
+    }
+}
+
+/// The image is made, and init about to kill all: should we die before it has, what we let go of must do nothing any more.
+fn hold_back(processes: &[CapturedProcess]) {
+    for process in processes {
+        let _ = sys::launch::pidfd_send_signal(process.pidfd.as_fd(), libc::SIGSTOP);
     }
 }
 

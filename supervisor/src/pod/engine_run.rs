@@ -167,9 +167,7 @@ fn checkpoint(request: &CheckpointRequest) -> Line {
             registry::save(&outside.paths, &record)?;
             crate::stage::reached("saved");
             // from here on it is init's
-            let asked = init.begin_shut_down();
-            crate::stage::reached("asked to end");
-            asked
+            init.begin_shut_down()
         };
         match crate::checkpoint::run(request, &mut on_progress, end_pod) {
             Ok(report) => {
