@@ -260,6 +260,56 @@ fn a_pod_comes_back_on_its_tree() {
     });
 }
 
+/// What a shell of the pod says about the directory of the host that is its input.
+fn by_the_input(home: &Home) -> String {
+    let script = "exec 2>&1; cat /proc/self/fd/0/file; cd /proc/self/fd/0 && echo inside; cat file; > made; true";
+    let mut command = home.place.command(Path::new(&home.path("b/autopod")));
+    command.args(["addproc", "-i", "p", "--", "/bin/bash", "-c", script]);
+    command.stdin(std::fs::File::open(home.path("beside")).unwrap());
+    let output = command.output().unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+#[test]
+fn descriptors_of_the_host_open_nothing_before_and_after_a_restart() {
+    each(|home| {
+        home.add(&[]);
+        home.good(&["addproc", "p", "--", "/bin/bash", "-c", COUNTER]);
+        let count = home.await_count("tree/var/count", 0);
+        let image = home.path("image");
+        for round in 0..2 {
+            let said = by_the_input(home);
+            assert!(said.matches("Permission denied").count() == 3 && said.contains("inside"), "round {round}: {said}");
+            if round == 0 {
+                home.good(&["checkpoint", "p", "-o", &image]);
+                home.good(&["restart", "p", "-i", &image]);
+                home.await_count("tree/var/count", count);
+            }
+        }
+        // without walls, they do: it is the domain that holds them
+        home.good(&["rm", "-f", "p"]);
+        home.add(&["--profile", "none"]);
+        let said = by_the_input(home);
+        assert!(said.matches("from beside").count() == 2 && !said.contains("denied"), "{said}");
+    });
+}
+
+#[test]
+fn programs_use_their_files_as_ever() {
+    each(|home| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("posix/in_a_domain.c");
+        let program = home.path("tree/usr/bin/in_a_domain");
+        let built = Command::new("gcc").args(["-static", "-O1", "-Wall", "-o", &program]).arg(&source).status();
+        assert!(built.unwrap().success(), "{} does not compile", source.display());
+        for profile in ["none", "default", "strict"] {
+            home.add(&["--profile", profile]);
+            let said = home.shell(&format!("in_a_domain /var/{profile}"));
+            assert_eq!(said, "done", "{profile}, {}", home.kind);
+            home.good(&["rm", "-f", "p"]);
+        }
+    });
+}
+
 #[test]
 fn a_missing_tree_is_named_and_another_can_be_given() {
     let home = Home::new("fuse", Identity::own().unwrap());

@@ -217,7 +217,7 @@ impl Init {
                 )
             }
         };
-        setup.walls.surround(setup.names == Names::Kernel)?;
+        setup.walls.surround(setup.names == Names::Kernel, setup.view.is_some())?;
         Ok(Self {
             unserved,
             names: setup.names,

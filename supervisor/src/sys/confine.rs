@@ -1,6 +1,7 @@
 //! Giving up rights: capabilities (capabilities(7), prctl(2)) and seccomp filters (seccomp(2)).
 use crate::walls::seccomp::Instruction;
 use nix::errno::Errno;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 
@@ -74,16 +75,28 @@ pub fn landlock_version() -> Result<i32, Errno> {
         .map(|version| version as i32)
 }
 
-/// Enters a Landlock domain with these scopes and no rules about files or ports. Needs CAP_SYS_ADMIN or no_new_privs.
-pub fn enter_landlock_domain(scopes: u64) -> Result<(), Errno> {
-    use std::os::fd::{FromRawFd, OwnedFd};
-    // struct landlock_ruleset_attr: accesses to files, to ports, scopes
-    let attributes = [0u64, 0, scopes];
+/// Enters a Landlock domain with these scopes. If `beneath` is given, these rights on files are held, too, and had there and below only
+/// (landlock_add_rule(2)). Needs CAP_SYS_ADMIN or no_new_privs.
+pub fn enter_landlock_domain(scopes: u64, beneath: Option<(BorrowedFd<'_>, u64)>) -> Result<(), Errno> {
+    /// struct landlock_path_beneath_attr
+    #[repr(C, packed)]
+    struct Beneath {
+        allowed: u64,
+        directory: i32,
+    }
+    const PATH_BENEATH: i32 = 1;
+    // struct landlock_ruleset_attr: rights on files, on ports, scopes; kernels that know less of it take zeroes
+    let attributes = [beneath.map_or(0, |(_, rights)| rights), 0, scopes];
     // SAFETY: the size passed is that of `attributes`.
     let fd = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, attributes.as_ptr(), size_of_val(&attributes), 0) };
     let fd = Errno::result(fd)? as i32;
     // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
     let _rules = unsafe { OwnedFd::from_raw_fd(fd) };
+    if let Some((directory, allowed)) = beneath {
+        let rule = Beneath { allowed, directory: directory.as_raw_fd() };
+        // SAFETY: the structure that belongs to this kind of rule.
+        Errno::result(unsafe { libc::syscall(libc::SYS_landlock_add_rule, fd, PATH_BENEATH, &raw const rule, 0) })?;
+    }
     // SAFETY: two integers.
     Errno::result(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, fd, 0) }).map(drop)
 }
@@ -97,7 +110,6 @@ pub fn new_session_keyring() -> Result<(), Errno> {
 
 /// Whether a userfaultfd(2) can be had for faults in user mode.
 pub fn try_userfaultfd() -> Result<(), Errno> {
-    use std::os::fd::{FromRawFd, OwnedFd};
     const USER_MODE_ONLY: i32 = 1;
     // SAFETY: takes an integer.
     let fd = Errno::result(unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | USER_MODE_ONLY) })?;

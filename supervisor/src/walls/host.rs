@@ -138,12 +138,16 @@ fn confinement() -> Vec<Finding> {
         nix::sys::prctl::set_no_new_privs()?;
         ready.enter().map_err(|refused| Errno::from_raw(refused.errno))
     });
-    let (scopes, how) = match confine::landlock_version() {
-        Ok(version) if version >= landlock::WITH_SCOPES => (true, format!("version {version}, with scopes")),
-        Ok(version) => (false, format!("version {version}; scopes came with version {} (Linux 6.12)", landlock::WITH_SCOPES)),
-        Err(errno) => (false, format!("not in this kernel, or not for us: {}", errno.desc())),
+    let domain = |what, since: i32, release: &str| match confine::landlock_version() {
+        Ok(version) if version >= since => Finding { what, there: true, how: format!("version {version} of its interface") },
+        Ok(version) => Finding { what, there: false, how: format!("version {version}; came with {since} (Linux {release})") },
+        Err(errno) => Finding { what, there: false, how: format!("not in this kernel, or not for us: {}", errno.desc()) },
     };
-    vec![tried("seccomp filters", filter, "set and kept"), Finding { what: "Landlock", there: scopes, how }]
+    vec![
+        tried("seccomp filters", filter, "set and kept"),
+        domain("Landlock", landlock::WITH_SCOPES, "6.12"),
+        domain("Landlock for files", landlock::WITH_FILES, "5.19"),
+    ]
 }
 
 fn groups() -> Vec<Finding> {
@@ -244,6 +248,16 @@ pub fn standings(findings: &[Finding]) -> (Names, Vec<Standing>) {
             },
         ),
         row("files", (false, "those of the host under their permissions, unless the pod has a root of its own (--root)".into())),
+        row(
+            "files, with --root",
+            by(
+                &[
+                    (kernel_names, "a tree of its own"),
+                    (kernel_names && has("Landlock for files"), "Landlock, which holds descriptors of other directories"),
+                ],
+                "open: a pod with --root needs --names kernel",
+            ),
+        ),
         row("network", (false, "the host's, under its addresses".into())),
     ];
     (if kernel_names { Names::Kernel } else { Names::Shim }, rows)

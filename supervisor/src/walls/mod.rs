@@ -91,8 +91,9 @@ impl Ready {
         Self { walls: walls.clone(), filter: seccomp::compile(table::rows(), walls), each, hidden }
     }
 
-    /// In init, when its mounts are made and before it makes a process. `own_mounts` tells whether it has a mount namespace.
-    pub fn surround(&self, own_mounts: bool) -> Result<(), Refused> {
+    /// In init, when its mounts are made and before it makes a process. `own_mounts` tells whether it has a mount namespace, `own_tree`
+    /// whether that is of a file tree of the pod's own.
+    pub fn surround(&self, own_mounts: bool, own_tree: bool) -> Result<(), Refused> {
         if self.walls.profile == Profile::None {
             return Ok(());
         }
@@ -108,7 +109,7 @@ impl Ready {
         if self.walls.no_new_privs() {
             nix::sys::prctl::set_no_new_privs().map_err(Refused::at("giving up new privileges"))?;
         }
-        landlock::enter().map(drop).map_err(Refused::at("entering a Landlock domain"))
+        landlock::enter(own_tree).map(drop).map_err(Refused::at("entering a Landlock domain"))
     }
 
     /// In a process that is about to become a program, while it still has init's privileges. After this it may change to the program's

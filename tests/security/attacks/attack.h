@@ -7,7 +7,7 @@
 //   control   who succeeds with it outside of any pod: root, user, both, none
 //   unless    ERRNO reason: what the control may answer instead on kernels that lack the thing (or "always reason")
 //   needs     pods (a control needs a neighbour pod, too), tree (harm is about files: meaningless on the host's own tree),
-//             terminal (its input is a terminal)
+//             terminal, directory, file (what its input is: a terminal; a directory or file of the host's)
 //
 // Arguments are KEY=VALUE: what a real attacker would have found out (src/security/means.rs). It ends with
 //   0  refused, after printing each refusal

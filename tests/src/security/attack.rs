@@ -5,6 +5,19 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+/// What an attack has as its standard input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Input {
+    #[default]
+    Nothing,
+    /// The terminal of whoever invoked autopod.
+    Terminal,
+    /// A directory of the host, which the attacker's user owns.
+    Directory,
+    /// A file of the host that the attacker's user owns, to be read.
+    File,
+}
+
 /// What the first lines of an attack say.
 #[derive(Debug, Clone, Default)]
 pub struct Attack {
@@ -25,7 +38,7 @@ pub struct Attack {
     pub needs_pods: bool,
     /// The harm is about files: meaningless where a pod has the host's own tree.
     pub needs_tree: bool,
-    pub needs_terminal: bool,
+    pub input: Input,
     /// Profiles that hold it; all, if empty.
     pub profiles: Vec<String>,
     /// There is nothing of the kind under kernel names.
@@ -60,7 +73,9 @@ impl Attack {
                 "needs" => match value {
                     "pods" => attack.needs_pods = true,
                     "tree" => attack.needs_tree = true,
-                    "terminal" => attack.needs_terminal = true,
+                    "terminal" => attack.input = Input::Terminal,
+                    "directory" => attack.input = Input::Directory,
+                    "file" => attack.input = Input::File,
                     _ => bail!("{}: unknown need \"{value}\"", source.display()),
                 },
                 "profiles" => attack.profiles = value.split(' ').map(str::to_owned).collect(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::attack::Attack;
+use super::attack::{Attack, Input};
 use super::poison;
 use super::signs::{self, difference};
 use super::sys;
@@ -64,7 +64,13 @@ pub fn run(world: &mut World, attacks: &[Attack], to: &Path) -> Result<()> {
 fn one(world: &World, attack: &Attack, before: &mut signs::Signs) -> Result<Verdict> {
     let output = world.spec.directory.join("output");
     let mut command = command(world, attack);
-    let input = if attack.needs_terminal { Stdio::from(world.terminal.1.try_clone()?) } else { Stdio::null() };
+    let secrets = world.spec.directory.join("secret");
+    let input = match attack.input {
+        Input::Nothing => Stdio::null(),
+        Input::Terminal => world.terminal.1.try_clone()?.into(),
+        Input::Directory => File::open(secrets)?.into(),
+        Input::File => File::open(secrets.join("secret-file"))?.into(),
+    };
     command.stdin(input).stdout(File::create(&output)?).stderr(File::options().append(true).open(&output)?);
     let status = wait(&mut command)?;
     let printed = String::from_utf8_lossy(&std::fs::read(&output)?).into_owned();
