@@ -192,7 +192,7 @@ fn greet(view: View, connection: &Arc<OwnedFd>, words: &Words, config: Config) -
 }
 
 /// A FUSE_INIT request (fuse_in_header and fuse_init_in of linux/fuse.h) with these flags.
-fn greeting(flags: u64) -> Vec<u8> {
+pub(crate) fn greeting(flags: u64) -> Vec<u8> {
     const INIT_EXT: u64 = 1 << 30;
     let flags = flags | INIT_EXT;
     let mut message = Vec::new();
@@ -211,7 +211,7 @@ fn greeting(flags: u64) -> Vec<u8> {
 }
 
 /// Has the kernel send again what it got no answer for. Kernels before 6.9 do not know it, and leave those who asked waiting.
-fn resend(connection: &OwnedFd) {
+pub(crate) fn resend(connection: &OwnedFd) {
     const RESEND: i32 = 7;
     sys::notify(connection.as_fd(), RESEND, &[]);
 }

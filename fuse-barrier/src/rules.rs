@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 pub enum Rule {
     /// There is nothing.
     Hide,
+    /// The same, and it is well if not even its directory is there.
+    Cover,
     /// It can only be read.
     ReadOnly,
     /// Something else is there: the descriptor of this index among those that came along.
@@ -110,7 +112,10 @@ impl Rules {
         let mut points: Vec<(PathBuf, &Point)> = points.iter().map(|point| (relative(&point.path), point)).collect();
         points.sort_by_key(|(path, _)| path.components().count());
         for (path, point) in points {
-            rules.add(&path, point, &mut sources).map_err(|errno| Unresolved { path: point.path.clone(), errno })?;
+            match rules.add(&path, point, &mut sources) {
+                Err(Errno::ENOENT | Errno::ENOTDIR) if point.rule == Rule::Cover => {}
+                added => added.map_err(|errno| Unresolved { path: point.path.clone(), errno })?,
+            }
         }
         Ok(rules)
     }
@@ -134,7 +139,7 @@ impl Rules {
         let stat = sys::stat(directory.as_fd())?;
         let here = || sys::open_at(directory.as_fd(), &sys::c_name(name)?, libc::O_PATH | libc::O_NOFOLLOW, 0);
         let meaning = match &point.rule {
-            Rule::Hide => Meaning::Nothing,
+            Rule::Hide | Rule::Cover => Meaning::Nothing,
             Rule::ReadOnly => self.add_region(here()?, true, path),
             Rule::Bind { source, read_only } => {
                 let source = sources.get_mut(*source).and_then(Option::take).ok_or(Errno::EINVAL)?;
@@ -217,6 +222,8 @@ mod tests {
         let points = [Point { path: "/no/such".into(), rule: Rule::Hide }];
         let error = Rules::new(path_fd(dir.path()), false, &points, Vec::new()).unwrap_err();
         assert!(error.to_string().contains("/no/such"), "{error}");
+        let points = [Point { path: "/no/such".into(), rule: Rule::Cover }];
+        assert!(Rules::new(path_fd(dir.path()), false, &points, Vec::new()).is_ok());
         let points = [Point { path: "/../..".into(), rule: Rule::Hide }];
         assert!(Rules::new(path_fd(dir.path()), false, &points, Vec::new()).is_err(), "the root itself");
     }

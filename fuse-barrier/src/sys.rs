@@ -277,6 +277,12 @@ pub unsafe fn adopt(number: i32) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
+/// Holds a process (pidfd_open(2)).
+pub fn pidfd_open(pid: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: takes no pointers.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
+}
+
 /// A file that is memory, for [`Words`].
 pub fn memory() -> io::Result<OwnedFd> {
     use nix::sys::memfd::{MFdFlags, memfd_create};

@@ -2,6 +2,7 @@
 //! ARCHITECTURE.md tells where things live and which invariants hold.
 #![deny(unsafe_code)]
 
+pub mod barrier;
 pub mod checkpoint;
 pub mod cli;
 pub mod image;

@@ -1,4 +1,5 @@
 use super::Context;
+use crate::barrier;
 use crate::pod::client;
 use crate::pod::processor::{self, Level};
 use crate::pod::record::{NamesChoice, PodRecord, parse_variable};
@@ -68,8 +69,9 @@ pub(super) fn create(context: &Context, name: &str, options: PodOptions) -> anyh
     }
     record.env = options.env;
     record.allow_unshimmed = options.allow_unshimmed;
+    record.view = options.view.view(&context.roots.barrier(), barrier::mounted(&context.roots, name))?;
     // on the host's own files a pod's user may do what it may do anyway, and programs find what they are used to
-    let profile = if options.view.root().is_some() { Profile::Default } else { Profile::None };
+    let profile = if record.view.is_some() { Profile::Default } else { Profile::None };
     record.walls = Walls {
         profile: options.profile.unwrap_or(profile),
         io_uring: options.io_uring,
@@ -82,8 +84,6 @@ pub(super) fn create(context: &Context, name: &str, options: PodOptions) -> anyh
     }
     record.cpu = options.cpu;
     record.features = processor::found_in(&record)?;
-    let root = options.view.root().map(|root| root.display().to_string()).unwrap_or_default();
-    record.view = options.view.view().with_context(|| format!("cannot use {root} as the root of a pod"))?;
     let (names, note) = client::create(&context.roots, record, options.names)?;
     tracing::info!("pod \"{name}\" is made; its names are realized by: {names}");
     if let Some(reason) = note {

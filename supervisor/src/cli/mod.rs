@@ -8,6 +8,7 @@ mod add;
 mod addproc;
 mod attach;
 mod attach_verb;
+mod barrier;
 mod checkpoint;
 mod doctor;
 mod generate;
@@ -64,6 +65,7 @@ enum Verb {
     Key(key::Args),
     Stop(stop::Args),
     Rm(rm::Args),
+    Barrier(barrier::Args),
     Doctor(doctor::Args),
     Generate(generate::Args),
     /// Becomes a pod's supervisor; started by the other verbs
@@ -74,6 +76,12 @@ enum Verb {
     /// Serves a pod's file tree; started by supervisors
     #[command(hide = true)]
     ServeView,
+    /// Serves the barrier directory; started by `barrier`
+    #[command(hide = true)]
+    ServeBarrier {
+        #[arg(value_parser = ["first", "next"])]
+        part: String,
+    },
     /// Does one checkpoint or restart; started by supervisors
     #[command(hide = true)]
     Engine {
@@ -105,7 +113,8 @@ impl Context {
 /// The program `autopod`.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let in_background = matches!(cli.verb, Verb::Supervise { .. } | Verb::ServeView | Verb::Engine { .. });
+    let in_background =
+        matches!(cli.verb, Verb::Supervise { .. } | Verb::ServeView | Verb::ServeBarrier { .. } | Verb::Engine { .. });
     start_logging(&cli.global, in_background);
     let context = Context::new(&cli.global);
     // What the caller has open is neither for supervisors nor for pods.
@@ -129,10 +138,12 @@ pub fn main() -> ExitCode {
         Verb::Key(args) => key::run(&context, args),
         Verb::Stop(args) => stop::run(&context, args),
         Verb::Rm(args) => rm::run(&context, args),
+        Verb::Barrier(args) => return finish(barrier::run(&context, args)),
         Verb::Doctor(args) => doctor::run(&context, args),
         Verb::Generate(args) => generate::run(args),
         Verb::Supervise { name } => crate::pod::begin::run(&name).map_err(Into::into),
         Verb::ServeView => crate::view::keeper::serve(),
+        Verb::ServeBarrier { part } => crate::barrier::serve(&part),
         Verb::Engine { verb } => crate::pod::run_engine(&verb).map_err(Into::into),
     };
     finish(outcome.map(|()| 0))

@@ -113,6 +113,28 @@ fn init_above(pid: i32) -> Option<i32> {
     None
 }
 
+/// Whether a task descends from the init of any pod. One that has ended meanwhile, or whose ancestry cannot be told, is said to.
+pub fn is_in_pod(task: i32) -> bool {
+    // an ancestor may end while we look
+    (0..5).find_map(|_| look_above(task)).unwrap_or(true)
+}
+
+fn look_above(task: i32) -> Option<bool> {
+    let mut below = read_stat(task)?;
+    while below.ppid > 0 {
+        let above = read_stat(below.ppid)?;
+        // else the parent has ended and another process has got its id
+        if above.start_time > below.start_time {
+            return None;
+        }
+        if above.comm == INIT_NAME {
+            return Some(true);
+        }
+        below = above;
+    }
+    Some(false)
+}
+
 /// Whether a process is in a pod and we are not in that. Programs of one pod must not administer another.
 pub fn is_of_another_pod(pid: i32) -> bool {
     init_above(pid).is_some_and(|theirs| {

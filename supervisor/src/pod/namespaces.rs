@@ -113,6 +113,11 @@ pub fn furnish() -> Result<(), Refused> {
     // Mounts of the host still arrive, ours do not leave. In a user namespace the tree is a slave already,
     // and must not become less.
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none).map_err(Refused::at("separating the mounts"))?;
+    let barrier = super::paths::Roots::of_caller().barrier();
+    if crate::barrier::state(&barrier) != crate::barrier::State::Absent {
+        // nobody here could pass it; in a user namespace, what came from outside has to stay
+        let _ = nix::mount::umount2(&barrier, nix::mount::MntFlags::MNT_DETACH);
+    }
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), plain, none).map_err(Refused::at("mounting /proc"))?;
     let optional = [("/dev/mqueue", "mqueue", none), ("/dev/shm", "tmpfs", Some("mode=1777"))];

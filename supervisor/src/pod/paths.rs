@@ -58,6 +58,14 @@ impl Roots {
         Ok(())
     }
 
+    /// The barrier directory: root's is where administrators look for it, others' is beside the runtime directory.
+    pub fn barrier(&self) -> PathBuf {
+        match self.runtime.to_str() {
+            Some("/run/autopod") => "/autopod".into(),
+            _ => self.runtime.with_extension("barrier"),
+        }
+    }
+
     /// The paths of the pod `name`.
     pub fn pod(&self, name: &str) -> Paths {
         Paths { runtime: self.runtime.join(name), state: self.state.join(name) }
@@ -181,6 +189,13 @@ mod tests {
         assert_eq!(roots, Roots { runtime: "/run/user/1000/autopod".into(), state: "/s/autopod".into() });
         let roots = choose(1000, &[("XDG_RUNTIME_DIR", "relative"), ("HOME", "/h")]);
         assert_eq!(roots, Roots { runtime: "/tmp/autopod-1000".into(), state: "/h/.local/state/autopod".into() });
+    }
+
+    #[test]
+    fn the_barrier_is_outside_of_what_pods_have() {
+        assert_eq!(choose(0, &[]).barrier(), Path::new("/autopod"));
+        assert_eq!(choose(0, &[("AUTOPOD_HOME", "/x")]).barrier(), Path::new("/x/run.barrier"));
+        assert_eq!(choose(1000, &[("XDG_RUNTIME_DIR", "/run/user/1000")]).barrier(), Path::new("/run/user/1000/autopod.barrier"));
     }
 
     #[test]

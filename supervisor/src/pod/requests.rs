@@ -5,9 +5,11 @@ use super::engine_run::{self, EngineRun, Task};
 use super::init_client::InitClient;
 use super::init_protocol;
 use super::namespaces::ClockOffsets;
+use super::paths::Roots;
 use super::record::{Names, NamesChoice, PodRecord, now};
 use super::supervisor::{Stopping, Supervisor};
 use super::{Error, environment, members, processor, program, registry};
+use crate::barrier;
 use crate::image::Compression;
 use members::Member;
 use nix::sys::signal::{SIGCONT, SIGTERM};
@@ -100,6 +102,13 @@ impl Supervisor {
         };
         let refuse = |reason: String| Error::Program { pod: name.clone(), program: shown.clone(), reason };
         let in_view = record.view.is_some();
+        if let Some(mounted) = barrier::mounted(&Roots::of_caller(), &name).filter(|_| !in_view) {
+            return Err(refuse(format!(
+                "{} has been mounted after the pod was made, which has the host's tree; \"autopod rm {name}\" and make it anew, \
+                 or unmount that",
+                mounted.display()
+            )));
+        }
         let (user, ids) = match &spawn.user {
             Some(_) if in_view => (environment::owner(), None),
             Some(user) => environment::find_user(&name, &shown, user)?,

@@ -5,10 +5,11 @@ use super::init_client::InitClient;
 use super::members;
 use super::names_table::NamesTable;
 use super::namespaces::ClockOffsets;
-use super::paths::Paths;
+use super::paths::{Paths, Roots};
 use super::record::{Names, PodRecord, now};
 use super::registry::{self, InitRecord};
 use super::socket::listen_at;
+use crate::barrier;
 use crate::sys::launch::{pidfd_open, pidfd_send_signal};
 use crate::view::{Kind, enter::Place, keeper};
 use crate::walls::own_files::OwnFiles;
@@ -104,14 +105,19 @@ impl RunningInit {
                 pod.name
             )));
         }
-        let shim = view.shim();
-        let mut view = view.clone();
-        // a tree may have our own directories in it
-        for ours in paths.own_files().all {
-            let ours = ours.canonicalize().unwrap_or(ours);
-            view.hide.extend(ours.strip_prefix(&view.root).ok().map(|path| Path::new("/").join(path)));
+        let roots = Roots::of_caller();
+        if view.root.starts_with(roots.barrier()) && barrier::mounted(&roots, &pod.name).as_ref() != Some(&view.root) {
+            return Err(Error::Refused(format!(
+                "the root of pod \"{}\" is {root}, where no tree is mounted for it in the barrier: mount one there, or give its place \
+                 with --root DIR",
+                pod.name
+            )));
         }
-        let place = Place { view, directory: paths.view(), log: paths.log(), shim };
+        let shim = view.shim();
+        // a tree may have our own directories in it
+        let ours = paths.own_files().all.into_iter().map(|path| path.canonicalize().unwrap_or(path)).chain([roots.barrier()]);
+        let ours = ours.filter_map(|path| Some(Path::new("/").join(path.strip_prefix(&view.root).ok()?))).collect();
+        let place = Place { view: view.clone(), ours, directory: paths.view(), log: paths.log(), shim };
         let _ = std::fs::remove_file(paths.view_lock());
         place.prepare().map_err(|e| Error::file("prepare the view in", &paths.view(), e))?;
         Ok(Some(place))

@@ -26,6 +26,8 @@ const NONE: Option<&str> = None;
 pub struct Place {
     /// What is asked for.
     pub view: View,
+    /// Paths of the pod that are hidden if they are there: they are ours.
+    pub ours: Vec<PathBuf>,
     /// A directory of ours in which `root`, `empty`, `upper` and `work` are.
     pub directory: PathBuf,
     /// The log of the pod's programs.
@@ -145,6 +147,7 @@ impl Place {
         };
         let view = &self.view;
         points.extend(view.hide.iter().map(|path| Point { path: path.clone(), rule: Rule::Hide }));
+        points.extend(self.ours.iter().map(|path| Point { path: path.clone(), rule: Rule::Cover }));
         points.extend(view.read_only.iter().map(|path| Point { path: path.clone(), rule: Rule::ReadOnly }));
         for wanted in &view.binds {
             bind(&wanted.target, host_tree(&wanted.source)?, wanted.read_only, &mut points);
@@ -179,7 +182,7 @@ impl Place {
             let source = PathBuf::from(format!("/proc/self/fd/{}", here.as_raw_fd()));
             bind_at(root.as_fd(), &source, path, true)?;
         }
-        for path in &self.view.hide {
+        for path in self.view.hide.iter().chain(&self.ours) {
             let Ok(there) = within(root.as_fd(), path) else { continue };
             let directory = is_directory(there.as_fd());
             let cover = self.directory.join(if directory { "empty" } else { "nothing" });

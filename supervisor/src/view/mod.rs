@@ -2,6 +2,7 @@
 pub mod enter;
 pub mod keeper;
 
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -63,48 +64,67 @@ impl View {
 /// Options of a command line that makes a pod.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Directory that is the root of the pod's file tree
+    /// Directory that is the root of the pod's file tree [default: what is mounted for it in the barrier, else the host's]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// How the directory becomes the root
-    #[arg(long, value_enum, value_name = "KIND", default_value_t, requires = "root")]
-    view: Kind,
+    /// How the directory becomes the root [default: fuse]
+    #[arg(long, value_enum, value_name = "KIND")]
+    view: Option<Kind>,
     /// Path of the pod that shall not be there
-    #[arg(long, value_name = "PATH", value_parser = parse_path, requires = "root")]
+    #[arg(long, value_name = "PATH", value_parser = parse_path)]
     hide: Vec<PathBuf>,
     /// Path of the pod below which nothing can be changed
-    #[arg(long = "ro", value_name = "PATH", value_parser = parse_path, requires = "root")]
+    #[arg(long = "ro", value_name = "PATH", value_parser = parse_path)]
     read_only: Vec<PathBuf>,
     /// Something of the host's to be found at a path of the pod
-    #[arg(long, value_name = "SRC:DST[:ro]", value_parser = parse_bind, requires = "root")]
+    #[arg(long, value_name = "SRC:DST[:ro]", value_parser = parse_bind)]
     bind: Vec<Bind>,
     /// Leave the directory as it is: what programs change is kept with the pod
-    #[arg(long, requires = "root")]
+    #[arg(long)]
     cow: bool,
     /// Give the pod an empty /tmp of its own
-    #[arg(long, requires = "root")]
+    #[arg(long)]
     private_tmp: bool,
 }
 
 impl Options {
-    /// The tree that is asked for, if one is.
-    pub fn view(self) -> std::io::Result<Option<View>> {
-        let Some(root) = self.root else { return Ok(None) };
+    /// The tree that is asked for, if one is: that of --root, or what is mounted for the pod in the barrier.
+    pub fn view(self, barrier: &Path, mounted: Option<PathBuf>) -> anyhow::Result<Option<View>> {
+        let root = match (&self.root, mounted) {
+            (Some(root), Some(mounted)) => {
+                anyhow::bail!(
+                    "a tree is mounted at {}, and --root names {}: unmount it, or leave --root out",
+                    mounted.display(),
+                    root.display()
+                )
+            }
+            // what is a link there has a meaning for who follows it, and none as a path
+            (Some(root), None) if root.starts_with(barrier) => Some(root.clone()),
+            (Some(root), None) => {
+                // links on the way to it are those of now
+                Some(root.canonicalize().with_context(|| format!("cannot use {} as the root of a pod", root.display()))?)
+            }
+            (None, mounted) => mounted,
+        };
+        if let Some(bind) = self.bind.iter().find(|bind| bind.source.starts_with(barrier)) {
+            anyhow::bail!("{} is in the barrier, which no pod has anything of", bind.source.display());
+        }
+        let Some(root) = root else {
+            let rules = !(self.hide.is_empty() && self.read_only.is_empty() && self.bind.is_empty());
+            if rules || self.cow || self.private_tmp || self.view.is_some() {
+                anyhow::bail!("rules of a file tree need one: give --root DIR, or mount it at {}/NAME/root", barrier.display());
+            }
+            return Ok(None);
+        };
         Ok(Some(View {
-            // links on the way to it are those of now
-            root: root.canonicalize()?,
-            kind: self.view,
+            root,
+            kind: self.view.unwrap_or_default(),
             hide: self.hide,
             read_only: self.read_only,
             binds: self.bind,
             cow: self.cow,
             private_tmp: self.private_tmp,
         }))
-    }
-
-    /// The directory, as it was given.
-    pub fn root(&self) -> Option<&Path> {
-        self.root.as_deref()
     }
 }
 

@@ -1,7 +1,9 @@
 //! What this host allows, found out by trying, and what the walls of a pod that is made now stand on.
 use super::own_files::OwnFiles;
 use super::{Profile, Ready, Walls, landlock, limits};
+use crate::barrier;
 use crate::pod::namespaces::{ClockOffsets, unshare_for_child};
+use crate::pod::paths::Roots;
 use crate::pod::record::Names;
 use crate::sys::launch::{self, Fork};
 use crate::sys::{confine, memory};
@@ -171,8 +173,12 @@ fn files() -> Vec<Finding> {
     let passthrough = root && fuse.is_ok() && kernel(6, 9);
     let overlay = read("/proc/filesystems").lines().any(|line| line.ends_with("\toverlay"));
     let of_kernel = |major, minor| if kernel(major, minor) { "" } else { ", and this kernel is older" };
+    let barrier = Roots::of_caller().barrier();
+    let served = barrier::state(&barrier) == barrier::State::Served;
+    let how = if served { "at" } else { "`autopod barrier` serves it at" };
     vec![
         tried("FUSE", fuse, "/dev/fuse opens"),
+        Finding { what: "barrier directory", there: served, how: format!("{how} {}", barrier.display()) },
         Finding { what: "FUSE passthrough", there: passthrough, how: format!("needs root and Linux 6.9{}", of_kernel(6, 9)) },
         Finding {
             what: "overlay file system",
