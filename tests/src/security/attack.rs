@@ -16,6 +16,8 @@ pub enum Input {
     Directory,
     /// A file of the host that the attacker's user owns, to be read.
     File,
+    /// The barrier directory, where it is served.
+    Barrier,
 }
 
 /// What the first lines of an attack say.
@@ -75,6 +77,7 @@ impl Attack {
                     "tree" => attack.needs_tree = true,
                     "terminal" => attack.input = Input::Terminal,
                     "directory" => attack.input = Input::Directory,
+                    "barrier" => attack.input = Input::Barrier,
                     "file" => attack.input = Input::File,
                     _ => bail!("{}: unknown need \"{value}\"", source.display()),
                 },

@@ -69,6 +69,7 @@ fn one(world: &World, attack: &Attack, before: &mut signs::Signs) -> Result<Verd
         Input::Nothing => Stdio::null(),
         Input::Terminal => world.terminal.1.try_clone()?.into(),
         Input::Directory => File::open(secrets)?.into(),
+        Input::Barrier => world.means.get("barrier").map_or(Ok(Stdio::null()), |path| File::open(path).map(Stdio::from))?,
         Input::File => File::open(secrets.join("secret-file"))?.into(),
     };
     command.stdin(input).stdout(File::create(&output)?).stderr(File::options().append(true).open(&output)?);

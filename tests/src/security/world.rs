@@ -154,7 +154,21 @@ impl World {
             _inherited: inherited,
         };
         world.populate()?;
+        world.serve_barrier()?;
         Ok(world)
+    }
+
+    /// The barrier directory of root's pods, with a secret behind it. It is shared by all generations.
+    fn serve_barrier(&mut self) -> Result<()> {
+        if self.spec.owner.uid != 0 || !self.autopod_program().exists() {
+            return Ok(());
+        }
+        self.good(&["barrier"])?;
+        let barrier = self.spec.directory.join("home/run.barrier");
+        let (from, root) = (self.spec.directory.join("secret"), barrier.join("v/root"));
+        sys::mount(&from.to_string_lossy(), &root.to_string_lossy(), "", libc::MS_BIND, "").context("mounting in the barrier")?;
+        self.means.set("barrier", barrier.display());
+        Ok(())
     }
 
     /// Makes everybody in it, and everything that an attack may have changed, anew.
