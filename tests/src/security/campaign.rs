@@ -153,10 +153,10 @@ fn prepare(place: &Path, attacks: &[&Attack]) -> Result<()> {
 }
 
 /// The kinds of trees that such pods can have here: they take a mount namespace, and FUSE its device.
-fn views(names: &str, profile: &str, who: Who) -> &'static [&'static str] {
-    match (names, profile, who) {
-        ("kernel", "default", Who::Root | Who::PodUser) => &["fuse", "bind"],
-        ("kernel", "default", Who::Owner) => &["bind"],
+fn views(names: &str, who: Who) -> &'static [&'static str] {
+    match (names, who) {
+        ("kernel", Who::Root | Who::PodUser) => &["fuse", "bind"],
+        ("kernel", Who::Owner) => &["bind"],
         _ => &[],
     }
 }
@@ -169,7 +169,7 @@ fn plan<'a>(options: &Options, attacks: &[&'a Attack]) -> Vec<(Cell, Vec<&'a Att
             for who in Who::ALL {
                 let meant = attacks.iter().copied().filter(|a| a.concerns(names, profile) && !a.needs_tree).collect();
                 plan.push((Cell { who, pods: Some((names, profile)), view: None }, meant));
-                for view in views(names, profile, who) {
+                for view in views(names, who) {
                     let programs = attacks.iter().copied().filter(|a| a.concerns(names, profile) && a.is_program()).collect();
                     plan.push((Cell { who, pods: Some((names, profile)), view: Some(view) }, programs));
                 }

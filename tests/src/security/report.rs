@@ -95,28 +95,20 @@ pub fn table(attacks: &[Attack], findings: &[Finding], gaps: &[Gap]) -> String {
             });
         let control = attack.never.clone().unwrap_or_else(|| control.join(", "));
         let _ = write!(out, "| {} | {} | {} | {control} |", attack.name, attack.tries, attack.wall);
-        for names in ["kernel", "shim"] {
+        let cells = |names, view| {
             let cells = Who::ALL.map(|who| {
-                let ends = ["default", "strict"].map(|profile| of(Some((names, profile)), None, who).map(|f| f.verdict.end));
-                match ends {
+                match ["default", "strict"].map(|profile| of(Some((names, profile)), view, who).map(|f| f.verdict.end)) {
                     [None, None] => "-",
                     [Some(End::Held) | None, Some(End::Held) | None] => "held",
                     [Some(End::Harm), Some(End::Held)] => "**gap** (strict: held)",
+                    [Some(End::Harm), None] => "**gap** (strict: -)",
                     _ => "**gap**",
                 }
             });
-            let _ = write!(out, " {} |", cells.join(", "));
-        }
-        let in_trees = ["fuse", "bind"].map(|view| {
-            let ends = Who::ALL.map(|who| match of(Some(("kernel", "default")), Some(view), who).map(|f| f.verdict.end) {
-                None => "-",
-                Some(End::Held) => "held",
-                Some(_) => "**gap**",
-            });
-            ends.join(", ")
-        });
-        let _ = write!(out, " {} |", in_trees.join("; "));
-        out.push('\n');
+            cells.join(", ")
+        };
+        let in_trees = ["fuse", "bind"].map(|view| cells("kernel", Some(view))).join("; ");
+        let _ = writeln!(out, " {} | {} | {in_trees} |", cells("kernel", None), cells("shim", None));
     }
     out.push_str("\n## Known gaps\n\n| attack | names | profile | who | reason |\n|---|---|---|---|---|\n");
     for gap in gaps {
