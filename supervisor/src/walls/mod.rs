@@ -5,6 +5,7 @@
 //! processes that it makes. A restart puts them on each process, as the last thing before its own filters and credentials.
 pub mod capabilities;
 pub mod host;
+pub mod ioctls;
 pub mod kernel_files;
 pub mod landlock;
 pub mod limits;

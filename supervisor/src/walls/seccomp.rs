@@ -4,6 +4,7 @@
 //! kernel's documentation): these cost next to nothing. For the others it is a search in halves, as a chain of several hundred comparisons
 //! would be felt.
 use super::Walls;
+use super::ioctls;
 use super::table::{Action, Condition, Row, Rule};
 
 /// One instruction of classic BPF (struct sock_filter).
@@ -89,6 +90,7 @@ fn verdict(rule: &Rule) -> Program {
     match rule.action {
         Action::Allow | Action::Unprivileged => vec![plain(RETURN, ALLOW)],
         Action::Refuse => vec![plain(RETURN, refused)],
+        Action::Listed => listed(ioctls::requests(), refused),
         Action::Check => {
             let (conditions, then, otherwise) = match rule.refuse_if.is_empty() {
                 true => (&rule.allow_if, ALLOW, refused),
@@ -99,6 +101,34 @@ fn verdict(rule: &Rule) -> Program {
             program
         }
     }
+}
+
+/// A search for the request of ioctl(2), its second argument; `otherwise` is the verdict for those that are not listed.
+fn listed(requests: &[ioctls::Request], otherwise: u32) -> Program {
+    let verdict = |request: &ioctls::Request| match request.action {
+        ioctls::Action::Allow => vec![plain(RETURN, ALLOW)],
+        ioctls::Action::Refuse => vec![plain(RETURN, refusal(libc::EPERM))],
+    };
+    let otherwise = vec![plain(RETURN, otherwise)];
+    let mut ranges = vec![(0, otherwise.clone())];
+    for request in requests.iter().filter(|request| !request.any_size) {
+        // one that follows the last directly takes its end's place
+        ranges.retain(|(from, _)| *from != request.number);
+        if ranges.last().is_none_or(|(_, last)| *last != verdict(request)) {
+            ranges.push((request.number, verdict(request)));
+        }
+        ranges.push((request.number + request.count, otherwise.clone()));
+    }
+    // the lower half comes first on this machine
+    let load = plain(LOAD, ARGUMENTS + 8);
+    let mut program = Vec::new();
+    for request in requests.iter().filter(|request| request.any_size) {
+        program.extend([load, plain(AND, !ioctls::SIZE), branch(JUMP_EQUAL, request.number, 0, 1)]);
+        program.extend(verdict(request));
+    }
+    program.push(load);
+    program.extend(search(&ranges));
+    program
 }
 
 /// Returns `verdict` if the condition holds, else goes on.
@@ -192,7 +222,7 @@ mod tests {
     fn arguments_decide() {
         const NEWNS: usize = libc::CLONE_NEWNS as usize;
         let bad_fd = u32::MAX as usize;
-        let cases: [(libc::c_long, [usize; 5], i32); 19] = [
+        let cases: [(libc::c_long, [usize; 5], i32); 16] = [
             (libc::SYS_unshare, [NEWNS, 0, 0, 0, 0], libc::EPERM),
             (libc::SYS_unshare, [libc::CLONE_NEWTIME as usize, 0, 0, 0, 0], libc::EPERM),
             (libc::SYS_unshare, [0; 5], 0),
@@ -202,9 +232,6 @@ mod tests {
             (libc::SYS_ioctl, [bad_fd, libc::TIOCSTI as usize, 0, 0, 0], libc::EPERM),
             // the kernel does not look at the upper half
             (libc::SYS_ioctl, [bad_fd, libc::TIOCSTI as usize | 1 << 32, 0, 0, 0], libc::EPERM),
-            (libc::SYS_ioctl, [bad_fd, 0x541c, 0, 0, 0], libc::EPERM),
-            (libc::SYS_ioctl, [bad_fd, 0x4b4a, 0, 0, 0], libc::EPERM),
-            (libc::SYS_ioctl, [bad_fd, libc::TCGETS as usize, 0, 0, 0], libc::EBADF),
             (libc::SYS_mknod, [NOWHERE, 0o020600, 0, 0, 0], libc::EPERM),
             (libc::SYS_mknod, [NOWHERE, 0o060600, 0, 0, 0], libc::EPERM),
             (libc::SYS_mknod, [NOWHERE, 0o010600, 0, 0, 0], libc::EFAULT),
@@ -217,6 +244,54 @@ mod tests {
         ];
         for (number, arguments, errno) in cases {
             assert_eq!(answer(Profile::Default, number, arguments), -errno, "call {number} {arguments:x?}");
+        }
+    }
+
+    /// By a descriptor that is none: what comes to the kernel is answered by EBADF.
+    #[test]
+    fn requests_of_ioctl_are_allowed_that_are_listed() {
+        let listed = ioctls::requests();
+        let expected = |request: u32| {
+            let is = |one: &&ioctls::Request| match one.any_size {
+                true => request & !ioctls::SIZE == one.number,
+                false => (one.number..one.number + one.count).contains(&request),
+            };
+            match listed.iter().find(is).map(|one| one.action) {
+                Some(ioctls::Action::Allow) => -libc::EBADF,
+                Some(ioctls::Action::Refuse) => -libc::EPERM,
+                None => -libc::ENOTTY,
+            }
+        };
+        let around =
+            |one: &ioctls::Request| [one.number.wrapping_sub(1), one.number, one.number + one.count - 1, one.number + one.count];
+        let mut requests: Vec<u32> = listed.iter().flat_map(around).collect();
+        // as whole ranges: terminals, sockets; then devices of which no pod shall know, and other sizes of what has grown
+        requests.extend((0x5400..0x5500).chain(0x8900..0x8a00));
+        requests.extend([
+            0,
+            u32::MAX,
+            0xae01,
+            0x4c80,
+            0x4c00,
+            0x1277,
+            0x2285,
+            0xc040_ff0b,
+            0xffff_ff0b,
+            0x8040_ff0b,
+            0xc040_ff0c,
+        ]);
+        // the kernel does not look at the upper half
+        for upper in [0, 1usize << 32, 0xffff_ffff << 32] {
+            let calls: Vec<_> = requests
+                .iter()
+                .map(|&request| (libc::SYS_ioctl, [u32::MAX as usize, request as usize | upper, 0, 0, 0]))
+                .collect();
+            for profile in [Profile::Default, Profile::Strict] {
+                let given = answers(Walls { profile, ..Walls::default() }, &calls);
+                for (&request, answer) in requests.iter().zip(given) {
+                    assert_eq!(answer, expected(request), "{request:#x} with {upper:#x} under {profile}");
+                }
+            }
         }
     }
 

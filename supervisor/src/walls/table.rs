@@ -14,6 +14,8 @@ pub enum Action {
     Unprivileged,
     /// Allowed by its arguments.
     Check,
+    /// Allowed by its request, which [`super::ioctls`] lists: ioctl(2).
+    Listed,
     /// Refused.
     Refuse,
 }
@@ -28,6 +30,8 @@ pub enum Errno {
     Nosys,
     #[serde(rename = "EAFNOSUPPORT")]
     Afnosupport,
+    #[serde(rename = "ENOTTY")]
+    Notty,
 }
 
 impl Errno {
@@ -37,6 +41,7 @@ impl Errno {
             Self::Perm => libc::EPERM,
             Self::Nosys => libc::ENOSYS,
             Self::Afnosupport => libc::EAFNOSUPPORT,
+            Self::Notty => libc::ENOTTY,
         }
     }
 }
@@ -47,6 +52,7 @@ impl std::fmt::Display for Errno {
             Self::Perm => "EPERM",
             Self::Nosys => "ENOSYS",
             Self::Afnosupport => "EAFNOSUPPORT",
+            Self::Notty => "ENOTTY",
         })
     }
 }
@@ -148,6 +154,7 @@ pub fn rows() -> &'static [Row] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ioctls;
     use super::*;
 
     fn condition(of: &Condition) -> String {
@@ -166,6 +173,9 @@ mod tests {
             Action::Allow => "allowed".into(),
             Action::Unprivileged => "allowed without privilege".into(),
             Action::Refuse => format!("refused, {}", rule.errno),
+            Action::Listed => {
+                format!("if its request is [listed](#requests-of-ioctl), as is said there; else refused, {}", rule.errno)
+            }
             Action::Check if rule.refuse_if.is_empty() => format!("allowed if {}; else {}", list(&rule.allow_if), rule.errno),
             Action::Check => format!("refused, {}, if {}; else allowed", rule.errno, list(&rule.refuse_if)),
         }
@@ -186,6 +196,24 @@ mod tests {
             let strict = row.strict.as_ref().map(describe).unwrap_or_default();
             let cells = [&row.number.to_string(), &row.name, &(describe(&row.rule) + &option), &strict, &row.reason];
             text.push_str(&format!("| {} | {} | {} | {} | {} |\n", cells[0], cells[1], cells[2], cells[3], cells[4]));
+        }
+        text.push_str(
+            "\n## Requests of ioctl\n\n\
+             Made of `supervisor/src/walls/ioctls.toml`: for both profiles. Only the lower 32 bits of a request are looked at, as the kernel does.\n\n\
+             | request | name | what | why |\n|---|---|---|---|\n",
+        );
+        for request in ioctls::requests() {
+            let last = request.number + request.count - 1;
+            let number = match (request.any_size, request.count) {
+                (true, _) => format!("{:#x}, any size", request.number),
+                (_, 1) => format!("{:#x}", request.number),
+                _ => format!("{:#x}-{last:#x}", request.number),
+            };
+            let what = match request.action {
+                ioctls::Action::Allow => "allowed",
+                ioctls::Action::Refuse => "refused, EPERM",
+            };
+            text.push_str(&format!("| {number} | {} | {what} | {} |\n", request.name, request.reason));
         }
         text
     }
