@@ -396,6 +396,40 @@ pub fn set_read_only(mount: BorrowedFd<'_>) -> Result<(), Errno> {
     Errno::result(done).map(drop)
 }
 
+/// Has a mount that is in no tree yet show owners by the map of a user namespace (mount_setattr(2), Linux 5.12): `EINVAL` where the file
+/// system has no such mounts.
+pub fn map_owners(mount: BorrowedFd<'_>, users: BorrowedFd<'_>) -> Result<(), Errno> {
+    let attributes = [libc::MOUNT_ATTR_IDMAP, 0, 0, users.as_raw_fd() as u64];
+    // SAFETY: as for `set_read_only`; the descriptor is open across the call.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            attributes.as_ptr(),
+            size_of_val(&attributes),
+        )
+    };
+    Errno::result(done).map(drop)
+}
+
+/// Puts a mount that is in no tree at a path (move_mount(2)).
+pub fn attach(mount: BorrowedFd<'_>, path: &CStr) -> Result<(), Errno> {
+    // SAFETY: both strings live across the call.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            libc::MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    };
+    Errno::result(done).map(drop)
+}
+
 /// A message to the kernel that answers no request (fuse_out_header of linux/fuse.h with one of fuse_notify_code).
 pub fn notify(connection: BorrowedFd<'_>, code: i32, body: &[u64]) {
     let mut message = Vec::with_capacity(64);

@@ -1,6 +1,7 @@
 //! The barrier directory (docs/view.md, `autopod_fuse_barrier::barrier`): where it is, whether it is served, and who serves it.
 use crate::pod::paths::Roots;
 use crate::pod::{members, record, registry};
+use crate::walls::Uids;
 use anyhow::Context;
 use autopod_fuse_barrier::barrier::{Barrier, Ledger, Pods};
 use autopod_fuse_barrier::pair::{self, Part};
@@ -182,11 +183,14 @@ impl Pods for Ours {
     }
 
     fn root(&self, name: &str) -> Option<PathBuf> {
-        let view = registry::find(&self.0, name).ok()??.view?;
+        let record = registry::find(&self.0, name).ok()??;
+        let view = record.view?;
         if view.root.starts_with(self.0.barrier()) {
             return None;
         }
         let init = registry::running_init(&self.0.pod(name), name).ok().flatten();
+        // what is mounted in the user namespace of a pod shows nothing to who is outside, the host's root among them
+        let init = init.filter(|_| record.walls.uids == Uids::Host);
         Some(init.map_or(view.root, |init| format!("/proc/{}/root", init.pid).into()))
     }
 }

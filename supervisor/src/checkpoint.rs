@@ -1,7 +1,8 @@
 //! A checkpoint from beginning to end: join the pod's namespaces, stop every task, read everything, seal the image, and let the pod
 //! go on or end it.
-use crate::image::{ImageWriter, Key, KeyError, ManifestBuilder};
+use crate::image::{ImageWriter, Key, KeyError, ManifestBuilder, Publish};
 use crate::pod::engine::{CheckpointRequest, PodSection, Progress, Report, Tcp};
+use crate::pod::namespaces::become_root;
 use crate::pod::record::Names;
 use crate::proc::Proc;
 use crate::quiesce::{self, StoppedProcess, quiesce};
@@ -43,6 +44,7 @@ const ATTEMPTS: u32 = 5;
 pub fn run(
     request: &CheckpointRequest,
     progress: &mut dyn FnMut(Progress),
+    publish: &Publish<'_>,
     end_pod: impl FnOnce() -> Result<(), crate::pod::Error>,
 ) -> Result<Report, Error> {
     let pod = request.record.name.clone();
@@ -100,10 +102,10 @@ pub fn run(
         captured.map_err(fail)?;
         report.stopped_ms = stopped_at.elapsed().as_secs_f64() * 1e3;
         progress(Progress { stage: "writing".into(), done: 0, total: 0 });
-        report.bytes = cx.writer.finish(cx.manifest).map_err(|error| fail(error.into()))?.bytes;
+        report.bytes = cx.writer.finish_by(cx.manifest, publish).map_err(|error| fail(error.into()))?.bytes;
     } else {
         progress(Progress { stage: "writing".into(), done: 0, total: 0 });
-        match cx.writer.finish(cx.manifest) {
+        match cx.writer.finish_by(cx.manifest, publish) {
             Ok(summary) => report.bytes = summary.bytes,
             Err(error) => {
                 release(cx.processes);
@@ -146,7 +148,12 @@ pub(crate) fn join(proc: &Proc, init: i32) -> resource::Result<()> {
     }
     if flags != 0 {
         let pidfd = sys::process::pidfd_open(init).doing(what)?;
+        let was_root = nix::unistd::geteuid().is_root();
         sys::process::setns(pidfd.as_fd(), flags).doing(what)?;
+        // a pod with user ids of its own: ours are none there
+        if was_root && flags & libc::CLONE_NEWUSER != 0 {
+            become_root().doing(|| "become the pod's root".into())?;
+        }
     }
     std::env::set_current_dir("/").doing(what)
 }

@@ -11,6 +11,7 @@ use crate::resource::memory::Backing;
 use crate::resource::{
     self, Context, Error, attributes, cgroup, credentials, memory, process, seccomp, shim_names, signal, task, timer, xstate,
 };
+use crate::walls::Uids;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
@@ -82,6 +83,10 @@ impl Need {
 pub fn of(records: &Records, proc: &Proc, kernel_names: bool) -> resource::Result<Vec<Need>> {
     let mut needs = processor(records)?;
     needs.extend(kernel(records));
+    if records.pod.as_ref().is_some_and(|pod| pod.walls.uids == Uids::Private) {
+        let refusal = || Error::NotHere("only root may give a pod users of its own; restart it as root".into());
+        needs.push(Need::new("users", "of the pod's own", nix::unistd::geteuid().is_root().then_some(()).ok_or_else(refusal)));
+    }
     let names = if kernel_names { Names::Kernel } else { Names::Shim };
     let names = format!("made under names of the {}, to be restarted under names of the {names}", records.names());
     needs.push(Need::new("names", names, shim_names::check(kernel_names, records.names(), &records.memory)));

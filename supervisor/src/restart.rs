@@ -61,9 +61,9 @@ pub fn run(
         .map_err(|source| Error::Init { image: image.clone(), source })?;
     let proc = Proc::open().doing(|| "open /proc".into()).map_err(fail)?;
     let reader = open(&request.image, request.key.as_deref())?;
+    let bytes = std::fs::metadata(&request.image).map(|meta| meta.len()).unwrap_or(0);
     crate::checkpoint::join(&proc, request.init_pid).map_err(fail)?;
     crate::checkpoint::raise_descriptor_limit();
-    let bytes = std::fs::metadata(&request.image).map(|meta| meta.len()).unwrap_or(0);
     let (pair, _) = nix::sys::socket::socketpair(
         nix::sys::socket::AddressFamily::Unix,
         nix::sys::socket::SockType::Datagram,

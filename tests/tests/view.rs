@@ -27,6 +27,8 @@ fn built(name: &str) -> PathBuf {
 struct Home {
     place: Place,
     kind: &'static str,
+    /// Whose the pod's users are.
+    uids: &'static str,
 }
 
 impl Home {
@@ -64,7 +66,13 @@ impl Home {
             assert!(Command::new("chown").args(["-R", &owner]).arg(&directory).status().unwrap().success());
         }
         let environment = vec![("AUTOPOD_HOME".into(), directory.join("h").to_string_lossy().into_owned())];
-        Self { place: Place { identity, directory, environment }, kind }
+        Self { place: Place { identity, directory, environment }, kind, uids: "host" }
+    }
+
+    fn private(kind: &'static str, identity: Identity) -> Self {
+        let mut home = Self::new(kind, identity);
+        home.uids = "private";
+        home
     }
 
     fn path(&self, name: &str) -> String {
@@ -92,13 +100,22 @@ impl Home {
     fn good(&self, arguments: &[&str]) -> String {
         let done = self.autopod(arguments);
         let log = || std::fs::read_to_string(self.path("h/state/p/supervisor.log")).unwrap_or_default();
-        assert!(done.status.success(), "{arguments:?} with {} as {:?}: {}{}", self.kind, self.place.identity, done.stderr, log());
+        assert!(
+            done.status.success(),
+            "{arguments:?} with {}, uids {}, as {:?}: {}{}",
+            self.kind,
+            self.uids,
+            self.place.identity,
+            done.stderr,
+            log()
+        );
         done.stdout.trim_end().to_owned()
     }
 
     fn add(&self, options: &[&str]) {
         let tree = self.path("tree");
-        self.good(&[&["add", "p", "--root", &tree, "--view", self.kind, "--names", "kernel"], options].concat());
+        let uids = if self.uids == "private" { &["--uids", "private"][..] } else { &[] };
+        self.good(&[&["add", "p", "--root", &tree, "--view", self.kind, "--names", "kernel"], uids, options].concat());
     }
 
     /// What a shell command prints in the pod, errors included.
@@ -169,7 +186,7 @@ impl Drop for Home {
     }
 }
 
-/// Each kind of view, for each user that there is.
+/// Each kind of view, for each user that there is; for root also with users of the pod's own.
 fn each(test: impl Fn(&Home)) {
     let own = Identity::own().unwrap();
     let mut identities = vec![own, Identity::unprivileged().unwrap()];
@@ -177,6 +194,9 @@ fn each(test: impl Fn(&Home)) {
     for identity in identities {
         for kind in ["fuse", "bind"] {
             test(&Home::new(kind, identity));
+            if identity.is_root() {
+                test(&Home::private(kind, identity));
+            }
         }
     }
 }
@@ -290,7 +310,9 @@ fn descriptors_of_the_host_open_nothing_before_and_after_a_restart() {
         home.good(&["rm", "-f", "p"]);
         home.add(&["--profile", "none"]);
         let said = by_the_input(home);
-        assert!(said.matches("from beside").count() == 2 && !said.contains("denied"), "{said}");
+        let denied = said.matches("denied").count();
+        // a stranger on the host may read what everybody may
+        assert!(said.matches("from beside").count() == 2 && denied == usize::from(home.uids == "private"), "{said}");
     });
 }
 
@@ -328,6 +350,11 @@ fn a_missing_tree_is_named_and_another_can_be_given() {
 #[test]
 fn a_tree_that_many_share_stays_as_it_is() {
     each(|home| {
+        if (home.kind, home.uids) == ("bind", "private") {
+            let done = home.autopod(&["add", "p", "--root", &home.path("tree"), "--view", "bind", "--cow", "--uids", "private"]);
+            assert!(!done.status.success() && done.stderr.contains("--view fuse"), "{}", done.stderr);
+            return;
+        }
         home.add(&["--cow"]);
         home.shell("rm -r /home; mkdir /new; echo changed > /etc/passwd");
         assert_eq!(

@@ -4,7 +4,7 @@ use crate::pod::client;
 use crate::pod::processor::{self, Level};
 use crate::pod::record::{NamesChoice, PodRecord, parse_variable};
 use crate::walls::limits::{self, Limits};
-use crate::walls::{Profile, Walls};
+use crate::walls::{Profile, Uids, Walls};
 use anyhow::Context as _;
 
 /// Make a pod
@@ -40,6 +40,9 @@ pub(super) struct PodOptions {
     /// "none"]
     #[arg(long, value_enum, value_name = "P")]
     profile: Option<Profile>,
+    /// Whose the pod's users are: the host's, or the pod's own, which are nobody outside; the latter for root's pods with --root
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t)]
+    uids: Uids,
     /// Allow io_uring, whose requests no filter sees, and which a checkpoint refuses
     #[arg(long)]
     io_uring: bool,
@@ -76,6 +79,7 @@ pub(super) fn create(context: &Context, name: &str, options: PodOptions) -> anyh
         profile: options.profile.unwrap_or(profile),
         io_uring: options.io_uring,
         limits: Limits { memory: options.memory, pids: options.pids, cpus: options.cpus },
+        uids: options.uids,
     };
     let lacking = options.cpu.lacking(processor::here().context("cannot read /proc/cpuinfo")?);
     if !lacking.is_empty() {

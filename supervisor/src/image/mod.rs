@@ -20,8 +20,8 @@ pub use format::{ARCH, CHUNK, FORMAT_VERSION, arch_name};
 pub use key::{Key, KeyError, Secret};
 pub use manifest::{Manifest, ManifestBuilder, RunRef};
 pub use reader::{ImageReader, Verified, sealed_with};
-pub use target::sweep;
-pub use writer::{BUFFER, ImageWriter, Run, Summary};
+pub use target::{Named, Target, sweep};
+pub use writer::{BUFFER, ImageWriter, Publish, Run, Summary};
 
 #[cfg(test)]
 mod tests;

@@ -7,11 +7,12 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
+use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -21,7 +22,7 @@ const NONCE: usize = 16;
 
 /// Where the image goes: a directory, held open, so that neither a change of working directory nor of mount namespace moves it.
 #[derive(Debug)]
-pub(super) struct Target {
+pub struct Target {
     dir: OwnedFd,
     name: OsString,
     /// The name of the file until it is published, if it has one.
@@ -83,7 +84,7 @@ impl Target {
     }
 
     /// Gives the file its name; replaces an older file of that name.
-    pub(super) fn publish(&mut self, file: &File) -> io::Result<()> {
+    pub(crate) fn publish(&mut self, file: &File) -> io::Result<()> {
         let name = self.name.as_os_str();
         if let Some(descriptors) = &self.descriptors {
             let number = file.as_raw_fd().to_string();
@@ -103,6 +104,40 @@ impl Target {
             self.partial = None;
         }
         Ok(nix::unistd::fsync(self.dir.as_fd())?)
+    }
+}
+
+impl Target {
+    /// For who gives it its name in our stead; with the descriptor of its directory.
+    pub(crate) fn named_by_others(&self) -> (Named, &OwnedFd) {
+        let partial = self.partial.as_ref().map(|name| name.as_bytes().to_vec());
+        (Named { name: self.name.as_bytes().to_vec(), partial }, &self.dir)
+    }
+
+    /// It has got its name.
+    pub(crate) fn is_published(&mut self) {
+        self.partial = None;
+    }
+}
+
+/// A complete file that waits for its name, as one process tells another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    #[serde(with = "serde_bytes")]
+    name: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    partial: Option<Vec<u8>>,
+}
+
+impl Named {
+    /// Gives the file its name in this directory.
+    pub(crate) fn publish(self, dir: OwnedFd, file: File) -> io::Result<()> {
+        let descriptors = match self.partial {
+            Some(_) => None,
+            None => Some(File::open("/proc/self/fd")?.into()),
+        };
+        let partial = self.partial.map(OsString::from_vec);
+        Target { dir, name: OsString::from_vec(self.name), partial, descriptors, _lock: None }.publish(&file)
     }
 }
 

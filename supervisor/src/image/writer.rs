@@ -31,6 +31,9 @@ const WAITING_THREADS: usize = 2;
 /// How far ahead of the writes the file is allocated: writes that extend a file are serialized by the file system.
 const ALLOCATE: u64 = 128 << 20;
 
+/// Gives a complete image its name.
+pub type Publish<'a> = dyn Fn(&mut Target, &File) -> io::Result<()> + 'a;
+
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
@@ -151,7 +154,15 @@ impl ImageWriter {
     ///
     /// # Errors
     /// When any byte could not be written, in which case no trace is left.
-    pub fn finish(mut self, manifest: ManifestBuilder) -> Result<Summary> {
+    pub fn finish(self, manifest: ManifestBuilder) -> Result<Summary> {
+        self.finish_by(manifest, &Target::publish)
+    }
+
+    /// As [`Self::finish`], where somebody else may have to give it its name.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn finish_by(mut self, manifest: ManifestBuilder, publish: &Publish<'_>) -> Result<Summary> {
         let stream_len = self.position();
         if let Some(crew) = self.crew.take() {
             let Crew { jobs, threads, empty } = crew;
@@ -191,7 +202,7 @@ impl ImageWriter {
                 sink.file.set_len(header.file_len())?;
             }
             sink.file.sync_all()?;
-            self.target.publish(&sink.file)
+            publish(&mut self.target, &sink.file)
         })()
         .map_err(|e| Error::write(&sink.path, e))?;
         Ok(Summary { bytes: header.file_len(), stream: stream_len })

@@ -2,9 +2,9 @@
 use super::Error;
 use super::engine::{CheckpointRequest, Line, PodSection, Progress, RestartRequest, SectionRequest};
 use super::init_client::InitClient;
+use super::outside::Outside;
 use super::paths::Paths;
 use super::record::{Checkpointed, now};
-use super::registry;
 use crate::resource::{Nascent, tree};
 use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ChildStdout, Command, Stdio};
 
 /// What an engine was started for.
@@ -159,17 +159,16 @@ fn checkpoint(request: &CheckpointRequest) -> Line {
         let _lock = lock(&paths)?;
         // Before the engine joins the pod's namespaces, from where paths may lead elsewhere.
         let init = InitClient::connect(&paths.init_socket(), &request.record.name)?;
-        let outside = Outside::hold(&paths)?;
+        let outside = Outside::hold(&paths, &request.record)?;
         let end_pod = || {
             let mut record = request.record.clone();
             record.checkpointed = Some(Checkpointed { image: request.image.clone(), at: now() });
-            outside.enter(Path::new("/"))?;
-            registry::save(&outside.paths, &record)?;
+            outside.save(&record)?;
             crate::stage::reached("saved");
             // from here on it is init's
             init.begin_shut_down()
         };
-        match crate::checkpoint::run(request, &mut on_progress, end_pod) {
+        match crate::checkpoint::run(request, &mut on_progress, &|target, file| outside.publish(target, file), end_pod) {
             Ok(report) => {
                 if !request.leave_running {
                     init.await_shut_down()?;
@@ -188,16 +187,14 @@ fn restart(request: &RestartRequest) -> Line {
     let work = |init: &InitClient| -> Result<Line, Error> {
         crate::stage::reached("begun");
         let _lock = lock(&paths)?;
-        let outside = Outside::hold(&paths)?;
+        let outside = Outside::hold(&paths, &request.record)?;
         let conclude = |cx: &mut Nascent| {
             crate::stage::reached("restored");
-            outside.enter(Path::new("/"))?;
-            registry::save(&outside.paths, &request.record)?;
+            outside.save(&request.record)?;
             crate::stage::reached("recorded");
             // without it the pod is a running one for supervisors, and for init when it is told: should we die before, init ends all
             tree::keep(cx).map_err(|e| Error::Refused(e.to_string()))?;
-            let marker = outside.paths.restarting();
-            std::fs::remove_file(&marker).map_err(|e| Error::file("remove", &marker, e))?;
+            outside.establish()?;
             init.establish()?;
             crate::stage::reached("established");
             Ok(())
@@ -216,32 +213,6 @@ fn restart(request: &RestartRequest) -> Line {
     InitClient::connect(&request.init_socket, &request.record.name)
         .and_then(|init| work(&init).inspect_err(|_| drop(init.shut_down())))
         .unwrap_or_else(|e| Line::Failed(e.to_string()))
-}
-
-/// The pod's directories as they are found from inside of its mount namespace, whose root may be another: by a working directory that is
-/// the host's root.
-struct Outside {
-    root: File,
-    paths: Paths,
-}
-
-impl Outside {
-    /// To be called before the namespaces are joined.
-    fn hold(paths: &Paths) -> Result<Self, Error> {
-        let root = Path::new("/");
-        // links on the way would lead elsewhere
-        let relative = |path: &Path| -> Result<PathBuf, Error> {
-            let real = path.canonicalize().map_err(|e| Error::file("find", path, e))?;
-            Ok(real.strip_prefix(root).unwrap_or(&real).to_owned())
-        };
-        let paths = Paths { runtime: relative(&paths.runtime)?, state: relative(&paths.state)? };
-        Ok(Self { root: File::open(root).map_err(|e| Error::file("open", root, e))?, paths })
-    }
-
-    /// Has relative paths start at the host's root.
-    fn enter(&self, path: &Path) -> Result<(), Error> {
-        nix::unistd::fchdir(&self.root).map_err(|e| Error::file("enter", path, e))
-    }
 }
 
 fn paths_of(pod: &str) -> Paths {

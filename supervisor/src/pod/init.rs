@@ -1,12 +1,14 @@
 //! A pod's init: parent of the pod's first programs and of its orphans. Forked off the supervisor without an exec, it
 //! outlives it and takes requests on a socket ([`super::init_protocol`]).
+use super::id_range::Range;
 use super::init_protocol::{Answer, Exit, Request, Spawn, receive, send};
 use super::names_table::NamesTable;
-use super::namespaces::{ClockOffsets, Refused, furnish, set_names, unshare_for_child};
+use super::namespaces::{ClockOffsets, Refused, enter_users, furnish, set_names, unshare_for_child};
 use super::record::Names;
 use super::spawn;
 use super::terminals::Terminals;
 use crate::sys::launch::{self, Fork};
+use crate::sys::process::pidfd_getfd;
 use crate::view::enter::{Place, Unserved};
 use crate::walls::Ready;
 use autopod_fuse_barrier::keeper::Plan;
@@ -22,6 +24,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 /// Ends of this many children are remembered for those who ask late.
 const ENDS_KEPT: usize = 4096;
@@ -50,6 +53,8 @@ pub struct Setup {
     pub walls: Ready,
     /// Its file tree, if it is not the host's.
     pub view: Option<Place>,
+    /// Its users, if they are not the host's.
+    pub users: Option<Rc<Range>>,
 }
 
 /// An init that has set itself up and waits to be let go. Dropped before, it ends.
@@ -72,6 +77,9 @@ impl Nascent {
 #[derive(Debug, Serialize, Deserialize)]
 enum Birth {
     Born(i32),
+    /// The go-between is in a user namespace, and waits to hear that its ids are mapped, and with them the owners in these mounts:
+    /// descriptors of its own.
+    Unmapped(Vec<(i32, PathBuf)>),
     /// Its view is mounted; the descriptors come along. It waits to hear that it is served.
     View(Plan),
     Ready,
@@ -89,7 +97,7 @@ pub fn start(
     let first = match launch::fork().map_err(Refused::at("forking"))? {
         Fork::Child => {
             drop(ours);
-            born(setup, listener, theirs)
+            born(setup.clone(), listener, theirs)
         }
         Fork::Parent(pid) => pid,
     };
@@ -104,6 +112,12 @@ pub fn start(
         match receive::<Birth>(ours.as_fd()) {
             Ok(Some(incoming)) => match incoming.message {
                 Birth::Born(init) => (pid, born) = (init, true),
+                Birth::Unmapped(mounts) => {
+                    let mapped = map_ids(first, setup.users.as_deref(), mounts);
+                    if let Err(e) = send(ours.as_fd(), &mapped, &[], None) {
+                        break Err(Refused::io("telling it of its ids")(e));
+                    }
+                }
                 Birth::View(plan) => {
                     let served = serve(&plan, &incoming.descriptors);
                     if let Err(e) = send(ours.as_fd(), &served, &[], None) {
@@ -123,11 +137,53 @@ pub fn start(
     outcome.map(|()| Nascent { pid, birth: ours })
 }
 
+/// Writes the maps of a process in a new user namespace (user_namespaces(7)): only somebody with privilege outside of it may.
+fn map_ids(process: Pid, range: Option<&Range>, mounts: Vec<(i32, PathBuf)>) -> Result<(), Refused> {
+    let Some(range) = range else { return Err(Refused { doing: "mapping ids".into(), errno: libc::EINVAL }) };
+    for file in ["uid_map", "gid_map"] {
+        let path = format!("/proc/{process}/{file}");
+        std::fs::write(&path, range.map()).map_err(Refused::io(format!("mapping the ids from {} on in {file}", range.base)))?;
+    }
+    if mounts.is_empty() {
+        return Ok(());
+    }
+    let users =
+        std::fs::File::open(format!("/proc/{process}/ns/user")).map_err(Refused::io("opening the pod's user namespace"))?;
+    let pidfd = launch::pidfd_open(process).map_err(Refused::at("opening the process that waits for its ids"))?;
+    for (number, source) in mounts {
+        let mount = pidfd_getfd(pidfd.as_fd(), number).map_err(Refused::io("taking a mount"))?;
+        autopod_fuse_barrier::sys::map_owners(mount.as_fd(), users.as_fd()).map_err(Refused::at(format!(
+            "giving what is in {} owners of the pod's (its file system may have no mounts with mapped ids; use --view fuse)",
+            source.display()
+        )))?;
+    }
+    Ok(())
+}
+
+/// Makes the namespaces that the next child lives in.
+fn separate(setup: &mut Setup, birth: &OwnedFd) -> Result<(), Refused> {
+    let (Some(_), Some(mut place)) = (&setup.users, setup.view.clone()) else { return unshare_for_child(setup.clocks) };
+    let apart = place.gather()?;
+    let map = || {
+        let mounts = apart.iter().map(|apart| (apart.mount.as_raw_fd(), apart.source.clone())).collect();
+        let told =
+            send(birth.as_fd(), &Birth::Unmapped(mounts), &[], None).and_then(|()| receive::<Result<(), Refused>>(birth.as_fd()));
+        match told.map_err(Refused::io("having ids mapped"))? {
+            Some(incoming) => incoming.message,
+            None => Err(Refused { doing: "having ids mapped".into(), errno: libc::EPIPE }),
+        }
+    };
+    enter_users(map, || place.open_device())?;
+    unshare_for_child(setup.clocks)?;
+    setup.view = Some(place.gathered(apart)?);
+    Ok(())
+}
+
 /// In the forked child: becomes init or, where namespaces are made, the go-between that forks it.
-fn born(setup: &Setup, listener: OwnedFd, birth: OwnedFd) -> ! {
+fn born(mut setup: Setup, listener: OwnedFd, birth: OwnedFd) -> ! {
     let _guard = EndOnUnwind;
     if setup.names == Names::Kernel {
-        if let Err(refused) = unshare_for_child(setup.clocks) {
+        if let Err(refused) = separate(&mut setup, &birth) {
             let _ = send(birth.as_fd(), &Birth::Failed(refused), &[], None);
             launch::exit_now(1);
         }
@@ -144,12 +200,15 @@ fn born(setup: &Setup, listener: OwnedFd, birth: OwnedFd) -> ! {
             }
         }
     }
-    match Init::set_up(setup, listener, &birth) {
+    match Init::set_up(&setup, listener, &birth) {
         Ok(mut init) => {
+            let restarting = setup.restarting;
+            // with what only the setting up needed
+            drop(setup);
             let ready = send(birth.as_fd(), &Birth::Ready, &[], None);
             // The supervisor notes who we are before it lets us go; if it died, nobody would find us.
             if ready.is_ok() && matches!(receive::<()>(birth.as_fd()), Ok(Some(_))) {
-                init.birth = setup.restarting.then_some(birth);
+                init.birth = restarting.then_some(birth);
                 init.serve();
             }
         }
@@ -186,6 +245,8 @@ struct Init {
     walls: Ready,
     /// Hung up when the supervisor is gone; none once the pod is established.
     birth: Option<OwnedFd>,
+    /// Its claim on them ends with us.
+    _users: Option<Rc<Range>>,
 }
 
 impl Init {
@@ -200,7 +261,10 @@ impl Init {
         let signals = SignalFd::with_flags(&child, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             .map_err(Refused::at("making a signal descriptor"))?;
         spawn::null_stdio(3)?;
-        close_all_but(&[listener.as_fd(), birth.as_fd(), signals.as_fd()]);
+        let mut kept = vec![listener.as_fd(), birth.as_fd(), signals.as_fd()];
+        kept.extend(setup.view.iter().flat_map(Place::descriptors));
+        kept.extend(setup.users.iter().map(|range| range.claim.as_fd()));
+        close_all_but(&kept);
         std::env::set_current_dir("/").map_err(Refused::io("entering /"))?;
         let mut unserved = None;
         let table = match setup.names {
@@ -232,6 +296,7 @@ impl Init {
             started: BTreeMap::new(),
             walls: setup.walls.clone(),
             birth: None,
+            _users: setup.users.clone(),
         })
     }
 

@@ -3,6 +3,7 @@ use crate::sys::launch::{self, Fork};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
@@ -40,16 +41,40 @@ pub struct ClockOffsets {
     pub boottime: i64,
 }
 
+fn unshare_users() -> Result<(), Refused> {
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| {
+        // user_namespaces(7) on ENOSPC; the text of the error alone leads astray.
+        let limit = if errno == Errno::ENOSPC { " (/proc/sys/user/max_user_namespaces limits them)" } else { "" };
+        Refused::at(format!("making a user namespace{limit}"))(errno)
+    })
+}
+
+/// Puts this (single-threaded) process of the host's root into a user namespace. `map` has somebody outside write its maps; after `last`,
+/// which may still open what is root's, it is the namespace's root and nobody outside.
+pub fn enter_users(map: impl FnOnce() -> Result<(), Refused>, last: impl FnOnce() -> Result<(), Refused>) -> Result<(), Refused> {
+    unshare_users()?;
+    map()?;
+    last()?;
+    become_root().map_err(Refused::at("becoming the root of the pod"))
+}
+
+/// Takes on the ids of the root of this process's user namespace.
+pub fn become_root() -> nix::Result<()> {
+    let (uid, gid) = (Uid::from_raw(0), Gid::from_raw(0));
+    setgroups(&[])?;
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)?;
+    // else our files in /proc are not ours, nor can an engine trace what init forks. Programs may not trace us for that: they lack
+    // capabilities that we have (ptrace(2))
+    nix::sys::prctl::set_dumpable(true)
+}
+
 /// Puts the *next child* of this (single-threaded) process into namespaces of its own: as process 1, with its own
 /// clocks. What the kernel unshares at once for this process, too, does not matter: it forks and ends.
 pub fn unshare_for_child(clocks: ClockOffsets) -> Result<(), Refused> {
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     if !uid.is_root() {
-        unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| {
-            // user_namespaces(7) on ENOSPC; the text of the error alone leads astray.
-            let limit = if errno == Errno::ENOSPC { " (/proc/sys/user/max_user_namespaces limits them)" } else { "" };
-            Refused::at(format!("making a user namespace{limit}"))(errno)
-        })?;
+        unshare_users()?;
         // user_namespaces(7): without privilege outside, one's own ids can be mapped, and the group
         // only once setgroups(2) is given up.
         for (file, line) in [

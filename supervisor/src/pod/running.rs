@@ -1,5 +1,6 @@
 //! The supervisor's hold on a running init.
 use super::Error;
+use super::id_range::Range;
 use super::init::{self, Setup};
 use super::init_client::InitClient;
 use super::members;
@@ -13,12 +14,13 @@ use crate::barrier;
 use crate::sys::launch::{pidfd_open, pidfd_send_signal};
 use crate::view::{Kind, enter::Place, keeper};
 use crate::walls::own_files::OwnFiles;
-use crate::walls::{Ready, limits};
+use crate::walls::{Ready, Uids, limits};
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::SockType;
 use nix::unistd::Pid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// A running init. The pidfd becomes readable when it ends, whoever's child it is.
@@ -53,6 +55,7 @@ impl RunningInit {
             table: paths.table(),
             restarting: paths.restarting().exists(),
             walls: Ready::new(&pod.walls, Self::hidden(paths, pod)),
+            users: Self::users(paths, pod)?.map(Rc::new),
         };
         let mut serving = None;
         let serve = |plan: &_, descriptors: &[OwnedFd]| {
@@ -89,6 +92,28 @@ impl RunningInit {
         }
     }
 
+    /// The users of the pod, if they are its own.
+    fn users(paths: &Paths, pod: &PodRecord) -> Result<Option<Range>, Error> {
+        if pod.walls.uids == Uids::Host {
+            return Ok(None);
+        }
+        let refuse = |reason: &str| Err(Error::Refused(format!("pod \"{}\" cannot have private user ids: {reason}", pod.name)));
+        if !nix::unistd::geteuid().is_root() {
+            return refuse("only root may give them, and the programs of other users' pods are in a user namespace anyway");
+        }
+        if pod.view.is_none() {
+            return refuse("on the host's files its users would be strangers; give it a tree of its own with --root DIR");
+        }
+        if pod.view.as_ref().is_some_and(|view| view.cow && view.kind == Kind::Bind) {
+            return refuse("what takes the changes of --cow has no mounts with mapped ids; use --view fuse");
+        }
+        let range = Range::claim()?;
+        // the one file of ours that its programs write
+        let log = paths.log();
+        std::os::unix::fs::chown(&log, Some(range.base), Some(range.base)).map_err(|e| Error::file("give away", &log, e))?;
+        Ok(Some(range))
+    }
+
     /// Where the pod's tree is built.
     fn place(paths: &Paths, pod: &PodRecord) -> Result<Option<Place>, Error> {
         let Some(view) = &pod.view else { return Ok(None) };
@@ -115,9 +140,14 @@ impl RunningInit {
         }
         let shim = view.shim();
         // a tree may have our own directories in it
-        let ours = paths.own_files().all.into_iter().map(|path| path.canonicalize().unwrap_or(path)).chain([roots.barrier()]);
+        let ours = paths
+            .own_files()
+            .all
+            .into_iter()
+            .map(|path| path.canonicalize().unwrap_or(path))
+            .chain([roots.barrier(), Range::directory()]);
         let ours = ours.filter_map(|path| Some(Path::new("/").join(path.strip_prefix(&view.root).ok()?))).collect();
-        let place = Place { view: view.clone(), ours, directory: paths.view(), log: paths.log(), shim };
+        let place = Place { view: view.clone(), ours, directory: paths.view(), log: paths.log(), shim, device: None, held: None };
         let _ = std::fs::remove_file(paths.view_lock());
         place.prepare().map_err(|e| Error::file("prepare the view in", &paths.view(), e))?;
         Ok(Some(place))

@@ -364,7 +364,7 @@ impl Supervisor {
         // only an engine with a restarted pod removes the mark; it may not have come to tell init
         let runs_all_the_same = !done && engine.task == Task::Restart && !self.paths.restarting().exists();
         let runs_all_the_same = runs_all_the_same && self.is_established();
-        if let (None, Task::Checkpoint { image, .. }) = (&engine.outcome, &engine.task) {
+        if let (false, Task::Checkpoint { image, .. }) = (done, &engine.task) {
             crate::image::sweep(image);
         }
         let answer = match engine.outcome {

@@ -56,8 +56,8 @@ pub fn suspend(cx: &Capture, process: &mut CapturedProcess) -> Result<()> {
         let Some(stopped) = &mut task.stopped else { continue };
         stopped.suspend_seccomp(false).map_err(|_| Error::Refused {
             object: title.clone(),
-            reason: "it has a seccomp filter of its own, which only root may suspend and read".into(),
-            way_out: "run the program without its sandbox, or the pod as root".into(),
+            reason: "it has a seccomp filter of its own, which only the host's root may suspend and read".into(),
+            way_out: "run the program without its sandbox, or the pod as root with the host's users".into(),
         })?;
     }
     Ok(())
@@ -120,7 +120,7 @@ pub fn check(records: &[SeccompRecord], proc: &Proc) -> Result<()> {
         return Ok(());
     }
     Err(Error::NotHere(format!(
-        "process {} has a seccomp filter of its own, which only root may restore; restart the pod as root",
+        "process {} has a seccomp filter of its own, which only the host's root may restore; restart the pod as root",
         record.process
     )))
 }

@@ -3,6 +3,7 @@
 //!
 //! Every place in the tree is found by a descriptor, resolved within the tree (openat2(2), RESOLVE_IN_ROOT): a link in a tree that
 //! somebody else has made must not lead a mount to the host.
+use super::gathered::open_fuse;
 use super::{Kind, View};
 use crate::pod::namespaces::Refused;
 use autopod_fuse_barrier::keeper::Plan;
@@ -14,6 +15,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Where in the pod what is ours is found.
 pub const OURS: &str = "/dev/.autopod";
@@ -34,6 +36,10 @@ pub struct Place {
     pub log: PathBuf,
     /// The preloaded library, if it shall be found in the tree.
     pub shim: Option<PathBuf>,
+    /// Of a pod with user ids of its own: the device, opened while that was allowed,
+    pub device: Option<Rc<OwnedFd>>,
+    /// and the directory by which the paths above lead.
+    pub held: Option<Rc<OwnedFd>>,
 }
 
 /// A view that is mounted and waits to be served: its plan and descriptors.
@@ -49,8 +55,8 @@ impl Place {
     /// Makes what must be there before init is started. Called outside of the pod.
     pub fn prepare(&self) -> std::io::Result<()> {
         let directory = |name: &str| std::fs::create_dir_all(self.directory.join(name));
-        directory("root")?;
-        directory("empty")?;
+        self.prepare_own()?;
+        directory("gathered")?;
         if self.view.cow {
             directory("upper")?;
             directory("work")?;
@@ -58,7 +64,15 @@ impl Place {
             let from = std::fs::metadata(&self.view.root)?;
             std::fs::set_permissions(self.directory.join("upper"), from.permissions())?;
         }
+        std::fs::OpenOptions::new().append(true).create(true).open(&self.log).map(drop)
+    }
+
+    /// What is in the directory in any case.
+    pub(super) fn prepare_own(&self) -> std::io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
+        let directory = |name: &str| std::fs::create_dir_all(self.directory.join(name));
+        directory("root")?;
+        directory("empty")?;
         let nothing = self.directory.join("nothing");
         if !nothing.exists() {
             std::fs::write(&nothing, [])?;
@@ -69,7 +83,12 @@ impl Place {
             std::fs::write(&preload, format!("{OURS}/libautopod_shim.so\n"))?;
             std::fs::set_permissions(&preload, std::fs::Permissions::from_mode(0o644))?;
         }
-        std::fs::OpenOptions::new().append(true).create(true).open(&self.log).map(drop)
+        Ok(())
+    }
+
+    /// Descriptors that must stay open until the view is entered.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        [&self.device, &self.held].into_iter().flatten().map(|fd| fd.as_fd())
     }
 
     /// The file that has the dynamic linker load the shim whatever a program's environment says (ld.so(8)).
@@ -86,7 +105,7 @@ impl Place {
         // In a user namespace the tree is a slave already, and must not become less.
         mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_SLAVE, NONE).map_err(Refused::at("separating the mounts"))?;
         if self.view.cow {
-            self.mount_overlay()?;
+            self.mount_overlay(&self.staging())?;
         }
         match self.view.kind {
             Kind::Bind => self.bind_tree().map(|()| None),
@@ -94,7 +113,7 @@ impl Place {
         }
     }
 
-    fn mount_overlay(&self) -> Result<(), Refused> {
+    pub(super) fn mount_overlay(&self, at: &Path) -> Result<(), Refused> {
         let (upper, work) = (self.directory.join("upper"), self.directory.join("work"));
         let (lower, upper, work) = (self.view.root.display(), upper.display(), work.display());
         let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
@@ -107,7 +126,7 @@ impl Place {
         // without privilege outside, attributes of the system cannot be set
         let private = if nix::unistd::geteuid().is_root() { "" } else { ",userxattr" };
         let options = options + private;
-        mount(Some("overlay"), &self.staging(), Some("overlay"), MsFlags::empty(), Some(options.as_str()))
+        mount(Some("overlay"), at, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
             .map_err(Refused::at(format!("stacking a directory that takes the changes on {lower} (overlayfs)")))
     }
 
@@ -124,11 +143,10 @@ impl Place {
 
     fn mount_fuse(&self) -> Result<Unserved, Refused> {
         let tree = self.tree()?;
-        let device = std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open("/dev/fuse")
-            .map_err(Refused::io("opening /dev/fuse (--view bind does without)"))?;
+        let device = match &self.device {
+            Some(device) => device.try_clone().map_err(Refused::io("holding /dev/fuse"))?,
+            None => open_fuse()?,
+        };
         let options = format!(
             "fd={},rootmode=40000,user_id={},group_id={},default_permissions,allow_other",
             device.as_raw_fd(),
@@ -139,7 +157,7 @@ impl Place {
             .map_err(Refused::at("mounting the view"))?;
         let mut points = Vec::new();
         let memory = sys::memory().map_err(Refused::io("making the view's memory"))?;
-        let mut descriptors = vec![OwnedFd::from(device), tree, memory];
+        let mut descriptors = vec![device, tree, memory];
         let mut bind = |target: &Path, source: OwnedFd, read_only: bool, points: &mut Vec<Point>| {
             descriptors.push(source);
             let rule = Rule::Bind { source: descriptors.len() - 4, read_only };
@@ -250,7 +268,7 @@ impl Place {
     }
 }
 
-fn c_path(path: &Path) -> Result<CString, Refused> {
+pub(super) fn c_path(path: &Path) -> Result<CString, Refused> {
     CString::new(path.as_os_str().as_bytes())
         .map_err(|_| Refused { doing: format!("naming {}", path.display()), errno: libc::EINVAL })
 }

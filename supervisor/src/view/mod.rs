@@ -1,5 +1,6 @@
 //! A pod's file tree (docs/view.md): what of it is asked for (here), how init builds it (`enter`), and who serves it (`keeper`).
 pub mod enter;
+pub mod gathered;
 pub mod keeper;
 
 use anyhow::Context;

@@ -2,6 +2,7 @@
 use super::own_files::OwnFiles;
 use super::{Profile, Ready, Walls, landlock, limits};
 use crate::barrier;
+use crate::pod::id_range;
 use crate::pod::namespaces::{ClockOffsets, unshare_for_child};
 use crate::pod::paths::Roots;
 use crate::pod::record::Names;
@@ -87,7 +88,20 @@ fn namespaces() -> Vec<Finding> {
             unshare(kind)
         })
     };
-    kinds.into_iter().map(|(what, kind)| tried(what, try_one(kind), if what.starts_with("user") { "" } else { how })).collect()
+    let tries = kinds.into_iter().map(|(what, kind)| tried(what, try_one(kind), if what.starts_with("user") { "" } else { how }));
+    tries.chain([users_of_its_own(root)]).collect()
+}
+
+/// What `--uids private` needs.
+fn users_of_its_own(root: bool) -> Finding {
+    // those who are here, by their ids here (user_namespaces(7))
+    let mapped = id_range::mapped(&read("/proc/self/uid_map")) && id_range::mapped(&read("/proc/self/gid_map"));
+    let (there, how) = match (root, mapped) {
+        (true, true) => (true, "for root's pods with a tree of their own (--uids private)"),
+        (true, false) => (false, "the ids from 1879048192 on are not mapped here"),
+        (false, _) => (false, "only root may give them"),
+    };
+    Finding { what: "users of a pod's own", there, how: how.into() }
 }
 
 fn tracing() -> Vec<Finding> {

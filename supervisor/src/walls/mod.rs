@@ -44,6 +44,17 @@ impl std::fmt::Display for Profile {
     }
 }
 
+/// Whose the users of a pod are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Uids {
+    /// The host's: the pod's root is root.
+    #[default]
+    Host,
+    /// The pod's own, which are nobody on the host.
+    Private,
+}
+
 /// What of a pod's record is about its walls. The filters themselves are not kept in an image: they are made of this, by the AutoPod that
 /// restarts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +68,9 @@ pub struct Walls {
     /// What it may use at most.
     #[serde(default)]
     pub limits: Limits,
+    /// Whose its users are.
+    #[serde(default)]
+    pub uids: Uids,
 }
 
 impl Walls {

@@ -15,10 +15,10 @@ use autopod_tests::matrix::run::Campaign;
 
 const HELP: &str =
     "usage: autopod-matrix [--all] [--only PREFIX[,PREFIX]...] [--mode M[,M]] [--names kernel|shim] [--user root|user]
-                      [--jobs N] [--bin DIRECTORY] [--keep] [--table FILE] [--failures FILE] [--list]
+                      [--jobs N] [--bin DIRECTORY] [--keep] [--table FILE] [--failures FILE] [--list] [--pod OPTIONS]
 Without --all and --mode: every program natively and in mode restart, a sample of the programs in the other modes.
 Modes: native pod resume restart occupied rounds crossed foreign. DIRECTORY holds autopod, autopod-run and libautopod_shim.so
-(default: the directory of this program).";
+(default: the directory of this program). OPTIONS are more words for `autopod add`: \"--root / --bind /tmp:/tmp\".";
 
 #[derive(Debug, Default)]
 struct Options {
@@ -33,6 +33,7 @@ struct Options {
     table: Option<PathBuf>,
     failures: Option<PathBuf>,
     list: bool,
+    pod: Vec<String>,
 }
 
 fn options() -> Result<Option<Options>> {
@@ -44,6 +45,7 @@ fn options() -> Result<Option<Options>> {
             "--all" => options.all = true,
             "--keep" => options.keep = true,
             "--list" => options.list = true,
+            "--pod" => options.pod = value()?.split_whitespace().map(str::to_owned).collect(),
             "--only" => options.only.extend(value()?.split(',').map(str::to_owned)),
             "--mode" => options.modes = value()?.split(',').map(str::parse).collect::<Result<_>>()?,
             "--names" => options.names = value()?.split(',').map(str::parse).collect::<Result<_>>()?,
@@ -180,7 +182,7 @@ fn prepare(options: &Options, programs: &[Program], cases: &[Case], place: &Path
         std::fs::copy(cache.join(&program.name), binaries.join(&program.name))?;
     }
     let unprivileged = if cases.iter().any(|case| case.user == User::Unprivileged) { Identity::unprivileged()? } else { own };
-    Ok(Campaign { binaries, runs: place.to_owned(), unprivileged, own, keep: options.keep })
+    Ok(Campaign { binaries, runs: place.to_owned(), unprivileged, own, keep: options.keep, pod: options.pod.clone() })
 }
 
 fn run_all(options: &Options, campaign: &Campaign, programs: &[Program], cases: &[Case], gaps: &[Gap]) -> Result<bool> {

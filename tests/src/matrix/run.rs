@@ -21,6 +21,8 @@ pub struct Campaign {
     pub unprivileged: Identity,
     pub own: Identity,
     pub keep: bool,
+    /// More options of `autopod add`.
+    pub pod: Vec<String>,
 }
 
 const COMMAND: Duration = Duration::from_secs(60);
@@ -79,7 +81,9 @@ impl<'a> Run<'a> {
             self.start_natively()?;
         } else {
             let profile = self.program.profile.as_deref().unwrap_or("default");
-            self.autopod(&["add", "p", "--names", &self.case.names.to_string(), "--profile", profile])?;
+            let names = self.case.names.to_string();
+            let more: Vec<&str> = self.campaign.pod.iter().map(String::as_str).collect();
+            self.autopod(&[&["add", "p", "--names", &names, "--profile", profile], &more[..]].concat())?;
             let (binary, work) = (self.binary.to_string_lossy(), self.work.to_string_lossy());
             self.autopod(&["addproc", "p", "--", &binary, self.how(), &work])?;
         }
