@@ -7,11 +7,13 @@ use autopod_fuse_barrier::barrier::{Barrier, Ledger, Pods};
 use autopod_fuse_barrier::pair::{self, Part};
 use autopod_fuse_barrier::sys;
 use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socketpair};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -34,7 +36,13 @@ pub enum State {
 /// What there is at `directory`.
 pub fn state(directory: &Path) -> State {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let here = |line: &&str| line.split(' ').nth(4).is_some_and(|path| Path::new(path) == directory);
+    // as the kernel writes a path there (proc_pid_mountinfo(5))
+    let escape = |byte: u8| match byte {
+        b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
+        byte => vec![byte],
+    };
+    let written: Vec<u8> = directory.as_os_str().as_bytes().iter().flat_map(|&byte| escape(byte)).collect();
+    let here = |line: &&str| line.split(' ').nth(4).is_some_and(|path| path.as_bytes() == written);
     match mounts.lines().rev().find(here) {
         Some(line) if line.contains(KIND) => match std::fs::metadata(directory) {
             Err(e) if e.raw_os_error() == Some(Errno::ENOTCONN as i32) => State::Dead,
@@ -60,6 +68,10 @@ pub fn mounted(roots: &Roots, name: &str) -> Option<PathBuf> {
 pub fn start(roots: &Roots) -> anyhow::Result<State> {
     roots.make()?;
     let directory = roots.barrier();
+    let log = roots.runtime.join("barrier.log");
+    let log = File::options().append(true).create(true).open(&log).with_context(|| format!("cannot open {}", log.display()))?;
+    // two who mount at the same time would mount one upon the other
+    let log = Flock::lock(log, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
     let before = state(&directory);
     match before {
         State::Served => return Ok(before),
@@ -70,14 +82,12 @@ pub fn start(roots: &Roots) -> anyhow::Result<State> {
         State::Absent => std::fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?,
     }
     let connection = connect(&directory).with_context(|| format!("cannot mount the barrier at {}", directory.display()))?;
-    let log = roots.runtime.join("barrier.log");
-    let log = File::options().append(true).create(true).open(&log).with_context(|| format!("cannot open {}", log.display()))?;
     let memory = sys::memory().context("cannot make memory")?;
     let failed = |reason: String| {
         let _ = umount2(&directory, MntFlags::MNT_DETACH).or_else(|_| fusermount(&["-u", "-z"], &directory, None));
         anyhow::anyhow!("nobody serves the barrier at {}: {reason}", directory.display())
     };
-    serving("first", connection, memory, log.into()).map_err(|e| failed(e.to_string()))?;
+    serving("first", connection, memory, log.try_clone()?.into()).map_err(|e| failed(e.to_string()))?;
     // waits for its answer; if it ends instead, the connection ends with it
     std::fs::metadata(&directory).map_err(|e| failed(e.to_string()))?;
     Ok(before)

@@ -27,7 +27,7 @@ impl Home {
         }
         std::os::unix::fs::chown(&directory, Some(identity.uid), Some(identity.gid)).unwrap();
         let program = directory.join("b/autopod");
-        let environment = vec![("AUTOPOD_HOME".into(), directory.join("h").to_string_lossy().into_owned())];
+        let environment = vec![("AUTOPOD_HOME".into(), directory.join("h h").to_string_lossy().into_owned())];
         Self { place: Place { identity, directory, environment }, program }
     }
 
@@ -66,7 +66,7 @@ impl Home {
     }
 
     fn mount(&self, from: &str, pod: &str) {
-        succeeds(Command::new("mount").args(["--bind", from]).arg(self.path(&format!("h/run.barrier/{pod}/root"))));
+        succeeds(Command::new("mount").args(["--bind", from]).arg(self.path(&format!("h h/run.barrier/{pod}/root"))));
     }
 
     fn servers(&self) -> Vec<u32> {
@@ -107,7 +107,7 @@ impl Drop for Home {
         for pod in ["p", "q", "r"] {
             let _ = self.autopod(&["rm", pod, "-f"]);
         }
-        let _ = Command::new("umount").args(["-l", &self.path("h/run.barrier/p/root")]).output();
+        let _ = Command::new("umount").args(["-l", &self.path("h h/run.barrier/p/root")]).output();
         let _ = self.autopod(&["barrier", "--stop"]);
         let end = Instant::now() + Duration::from_secs(10);
         while !processes_of(&self.place.directory).is_empty() && Instant::now() < end {
@@ -131,13 +131,13 @@ fn no_process_of_a_pod_passes() {
     home.good(&["add", "q", "--names", "shim", "--profile", "none"]);
     home.good(&["barrier"]);
     home.good(&["add", "r", "--names", "shim", "--profile", "default"]);
-    let barrier = home.path("h/run.barrier");
+    let barrier = home.path("h h/run.barrier");
     home.mount("/etc", "s");
     let ways = [
-        format!("ls {barrier}"),
-        format!("ls -d {barrier}"),
-        format!("cat {barrier}/s/root/hostname"),
-        format!("cd {barrier}/s/root"),
+        format!("ls '{barrier}'"),
+        format!("ls -d '{barrier}'"),
+        format!("cat '{barrier}/s/root/hostname'"),
+        format!("cd '{barrier}/s/root'"),
         "ls /proc/self/fd/0/".to_owned(),
         "cat /proc/self/fd/0/s/root/hostname /proc/self/fd/0/root/hostname".to_owned(),
         "cd -P /proc/self/fd/0 && cd s/root && cat hostname".to_owned(),
@@ -178,8 +178,13 @@ fn no_process_of_a_pod_passes() {
 #[test]
 fn what_is_mounted_for_a_pod_is_its_root() {
     let Some(home) = Home::root() else { return needs_fusermount() };
-    home.good(&["barrier"]);
-    let (barrier, root) = (home.path("h/run.barrier"), home.path("h/run.barrier/p/root"));
+    // many at once: one of them mounts it
+    let start = || Command::new(&home.program).arg("barrier").envs(home.place.environment.clone()).spawn().unwrap();
+    let started = [(); 4].map(|()| start());
+    started.into_iter().for_each(|mut child| assert!(child.wait().unwrap().success()));
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    assert_eq!(mounts.matches(&home.path(r"h\040h/run.barrier")).count(), 1);
+    let (barrier, root) = (home.path("h h/run.barrier"), home.path("h h/run.barrier/p/root"));
     let said = home.refused(&["add", "p", "--hide", "/etc/passwd"]);
     assert!(said.contains("--root DIR") && said.contains(&barrier), "{said}");
     let said = home.refused(&["add", "p", "--root", &root]);
@@ -207,8 +212,11 @@ fn what_is_mounted_for_a_pod_is_its_root() {
     home.mount("/", "q");
     let said = home.refused(&["addproc", "q", "/bin/true"]);
     assert!(said.contains("after the pod was made"), "{said}");
-    succeeds(Command::new("umount").arg(home.path("h/run.barrier/q/root")));
+    succeeds(Command::new("umount").arg(home.path("h h/run.barrier/q/root")));
     home.good(&["addproc", "q", "/bin/true"]);
+    home.good(&["rm", "-f", "p"]);
+    let said = home.refused(&["add", "p", "--root", "/usr"]);
+    assert!(said.contains("unmount it"), "{said}");
     let said = home.refused(&["barrier", "--stop"]);
     assert!(said.contains("in use"), "{said}");
     succeeds(Command::new("umount").arg(&root));
@@ -219,12 +227,12 @@ fn the_root_of_a_pod_with_a_tree_is_reached_through_it() {
     let Some(home) = Home::root() else { return needs_fusermount() };
     home.good(&["barrier"]);
     std::fs::create_dir(home.path("tree")).unwrap();
-    let root = PathBuf::from(home.path("h/run.barrier/p/root"));
+    let root = PathBuf::from(home.path("h h/run.barrier/p/root"));
     home.good(&["add", "p", "--root", "/", "--bind", &format!("{}:/mnt", home.path("tree")), "--hide", "/etc/passwd"]);
     home.shell("p", "echo made > /mnt/made; exec 2>/dev/null; mkdir /dev/shm/its-own", "/dev/null");
     assert_eq!(std::fs::read_to_string(root.join("mnt/made")).unwrap(), "made\n");
     assert!(root.join("dev/shm/its-own").exists() && !root.join("etc/passwd").exists());
-    let bind = format!("{}:/mnt", home.path("h/run.barrier/p"));
+    let bind = format!("{}:/mnt", home.path("h h/run.barrier/p"));
     assert!(home.refused(&["add", "q", "--root", "/", "--bind", &bind]).contains("in the barrier"));
     let said = home.refused(&["add", "q", "--root", &root.to_string_lossy()]);
     assert!(said.contains("no tree is mounted"), "{said}");
@@ -245,7 +253,7 @@ fn who_serves_it_may_be_killed() {
     let Some(home) = Home::root() else { return needs_fusermount() };
     home.good(&["barrier"]);
     home.mount("/etc", "p");
-    let kept = home.path("h/run.barrier/p/root/hostname");
+    let kept = home.path("h h/run.barrier/p/root/hostname");
     let mut killed = Vec::new();
     for round in 0..6 {
         let pair = home.pair(&killed);
@@ -265,7 +273,7 @@ fn who_serves_it_may_be_killed() {
     assert!(done.status.success() && done.stderr.contains("mounted again"), "{}", done.stderr);
     home.mount("/etc", "p");
     assert!(std::fs::read_to_string(&kept).is_ok());
-    succeeds(Command::new("umount").arg(home.path("h/run.barrier/p/root")));
+    succeeds(Command::new("umount").arg(home.path("h h/run.barrier/p/root")));
     home.good(&["barrier", "--stop"]);
     let said = home.refused(&["barrier", "--stop"]);
     assert!(said.contains("no barrier is mounted"), "{said}");
@@ -279,7 +287,7 @@ fn a_user_needs_fusermount() {
 
 fn needs_fusermount() {
     let home = Home::new(Identity::unprivileged().unwrap());
-    let barrier = home.path("h/run.barrier");
+    let barrier = home.path("h h/run.barrier");
     let there = Command::new("fusermount3").arg("-V").output().is_ok();
     let done = home.autopod(&["barrier"]);
     if !there {
@@ -292,7 +300,7 @@ fn needs_fusermount() {
     }
     assert!(done.status.success(), "{}", done.stderr);
     home.good(&["add", "p"]);
-    let list = format!("ls {barrier}");
+    let list = format!("ls '{barrier}'");
     assert_eq!(home.place.run(Path::new("/bin/sh"), &["-c", &list], LIMIT).unwrap().stdout, "p\n");
     let done = home.autopod(&["addproc", "-i", "p", "--", "/bin/sh", "-c", &list]);
     assert!(done.stderr.contains("Permission denied"), "{}{}", done.stdout, done.stderr);

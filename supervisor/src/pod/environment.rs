@@ -115,6 +115,12 @@ pub fn find_shim() -> Option<PathBuf> {
     [dir.join(FILE), dir.join("../lib/autopod").join(FILE)].into_iter().find_map(|path| path.canonicalize().ok())
 }
 
+/// Whether LD_PRELOAD can name a file: blanks and colons end a name there (ld.so(8)).
+pub fn is_preloadable(path: &Path) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    !path.as_os_str().as_bytes().iter().any(|byte| byte.is_ascii_whitespace() || *byte == b':')
+}
+
 /// Whether every user can read a file: the dynamic linker complains of a preloaded library that is out of reach.
 pub fn is_public(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -125,6 +131,12 @@ pub fn is_public(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_ends_a_name_cannot_be_in_it() {
+        assert!(is_preloadable(Path::new("/usr/lib/autopod/libautopod_shim.so")));
+        assert!(!is_preloadable(Path::new("/my tools/shim.so")) && !is_preloadable(Path::new("/a:b/shim.so")));
+    }
 
     #[test]
     fn the_pods_variables_win_and_a_preload_of_its_own_is_kept() {

@@ -137,13 +137,22 @@ impl Supervisor {
             }
             let shim = environment::find_shim()
                 .ok_or_else(|| refuse("libautopod_shim.so is not installed beside autopod; point AUTOPOD_SHIM to it".into()))?;
+            if !environment::is_preloadable(&shim) {
+                return Err(refuse(format!(
+                    "the dynamic linker preloads no library with a blank or colon in its path, as {}; point AUTOPOD_SHIM to a copy, or \
+                     use --names kernel",
+                    shim.display()
+                )));
+            }
             environment::add_shim(&mut env, &record, &shim, &self.paths.table());
         } else if let Some(view) = &record.view {
             if view.shim().is_some() {
                 let shim = Path::new(crate::view::enter::OURS).join("libautopod_shim.so");
                 environment::add_shim(&mut env, &record, &shim, &self.paths.table());
             }
-        } else if let Some(shim) = environment::find_shim().filter(|shim| environment::is_public(shim)) {
+        } else if let Some(shim) =
+            environment::find_shim().filter(|shim| environment::is_public(shim) && environment::is_preloadable(shim))
+        {
             // it does nothing there, but an image of the pod can be restarted under the shim's names
             environment::add_shim(&mut env, &record, &shim, &self.paths.table());
         }

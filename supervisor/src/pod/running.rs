@@ -131,12 +131,23 @@ impl RunningInit {
             )));
         }
         let roots = Roots::of_caller();
-        if view.root.starts_with(roots.barrier()) && barrier::mounted(&roots, &pod.name).as_ref() != Some(&view.root) {
-            return Err(Error::Refused(format!(
-                "the root of pod \"{}\" is {root}, where no tree is mounted for it in the barrier: mount one there, or give its place \
-                 with --root DIR",
-                pod.name
-            )));
+        match barrier::mounted(&roots, &pod.name) {
+            // it would be detached: the barrier leads to the other then
+            Some(other) if other != view.root => {
+                return Err(Error::Refused(format!(
+                    "the root of pod \"{}\" is {root}, but a tree is mounted for it at {}: unmount that",
+                    pod.name,
+                    other.display()
+                )));
+            }
+            None if view.root.starts_with(roots.barrier()) => {
+                return Err(Error::Refused(format!(
+                    "the root of pod \"{}\" is {root}, where no tree is mounted for it in the barrier: mount one there, or give its \
+                     place with --root DIR",
+                    pod.name
+                )));
+            }
+            _ => {}
         }
         let shim = view.shim();
         // a tree may have our own directories in it
