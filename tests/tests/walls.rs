@@ -126,10 +126,35 @@ fn programs_of_one_pod_do_not_administer_another() {
     });
 }
 
+/// By a control group, which a user has where the host lends him one, or by the limits of each process (setrlimit(2)).
+#[test]
+fn limits_hold_a_users_pod_before_and_after_a_restart() {
+    for names in Names::ALL {
+        let limits = ["--profile", "default", "--pids", "500", "--memory", "3G"];
+        let mut live = Live::with_options("user-limits", names, User::Unprivileged, &limits).unwrap();
+        live.start(&["sleep", "1000"]).unwrap();
+        for round in 0..2 {
+            eventually("the program runs", || live.programs().len() == 1).unwrap();
+            let own = std::fs::read_to_string(format!("/proc/{}/limits", live.programs()[0].pid)).unwrap();
+            let limit = |what: &str| {
+                let line = own.lines().find(|line| line.starts_with(what)).unwrap_or_default();
+                line[what.len()..].split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>()
+            };
+            let stats = live.autopod(&["stats", "p"]).unwrap();
+            let held = limit("Max address space") == ["3221225472"; 2] || stats.contains("3221225472 bytes");
+            assert!(held, "round {round}, {names}: {own}{stats}");
+            let held = limit("Max processes") == ["500"; 2] || stats.contains("500 processes");
+            assert!(held, "round {round}, {names}: {own}{stats}");
+            live.round().unwrap();
+        }
+    }
+}
+
 #[test]
 fn limits_hold_a_pod_before_and_after_a_restart() {
     if !Identity::own().unwrap().is_root() {
-        // what holds them without privilege is each process's own limits, as setrlimit(2) has them
+        // the next test is what there is without privilege
+        eprintln!("not root: no control group of a pod can be tested");
         return;
     }
     let bomb = "n=0; while [ $n -lt 40 ]; do sleep 1000 & n=$((n+1)); done";
@@ -148,18 +173,20 @@ fn limits_hold_a_pod_before_and_after_a_restart() {
 }
 
 #[test]
-fn a_pods_root_cannot_administer_the_kernel_by_files() {
-    if !Identity::own().unwrap().is_root() {
-        // for others the permissions of these files are enough
-        return;
-    }
-    let live = Live::with_options("files", Names::Kernel, User::Root, &["--profile", "default", "--pids", "50"]).unwrap();
+fn a_pod_cannot_administer_the_kernel_by_files() {
+    // A user may have been lent control groups, which are his then.
     let script = "
-        for file in /proc/sys/kernel/core_pattern /proc/sysrq-trigger $(find /sys/fs/cgroup -name cgroup.procs); do
+        groups=$(find /sys/fs/cgroup -name cgroup.procs)
+        [ $(id -u) = 0 ] || groups=
+        for file in /proc/sys/kernel/core_pattern /proc/sysrq-trigger $groups; do
             if (echo $$ > $file) 2>/dev/null; then echo written $file; fi
         done
         mount -o remount,rw,bind /proc/sys 2>/dev/null && echo remounted
         cat /proc/sys/kernel/ostype";
-    let printed = live.autopod(&["addproc", "p", "-i", "--", "sh", "-c", script]).unwrap();
-    assert_eq!(printed, "Linux\n");
+    let root = Identity::own().unwrap().is_root();
+    for user in User::ALL.into_iter().filter(|user| root || *user != User::Root) {
+        let live = Live::with_options("files", Names::Kernel, user, &["--profile", "default", "--pids", "50"]).unwrap();
+        let printed = live.autopod(&["addproc", "p", "-i", "--", "sh", "-c", script]).unwrap();
+        assert_eq!(printed, "Linux\n", "as {user}");
+    }
 }
