@@ -5,3 +5,4 @@ pub mod fuzz;
 pub mod live;
 pub mod matrix;
 pub mod security;
+pub mod source;

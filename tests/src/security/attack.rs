@@ -1,9 +1,10 @@
 //! An attack: its source, its header (see `tests/security/attacks/attack.h`), and how to build it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+
+use crate::source::{self, Form};
 
 /// What an attack has as its standard input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,14 +51,10 @@ pub struct Attack {
 impl Attack {
     /// Reads the header of one source file.
     pub fn read(source: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
-        let name = source.file_stem().context("an attack has a name")?.to_string_lossy().into_owned();
-        let mut attack = Self { name, source: source.into(), ..Self::default() };
-        let header = text.lines().map_while(|line| line.strip_prefix("// "));
-        for line in header {
-            let (key, value) = line.split_once(": ").unwrap_or((line, ""));
-            let value = value.trim();
-            match key {
+        let mut attack = Self { name: source::name(source)?, source: source.into(), ..Self::default() };
+        for (key, value) in source::header(source, Form::Lines)? {
+            let value = value.as_str();
+            match key.as_str() {
                 "tries" => attack.tries = value.into(),
                 "wall" => attack.wall = value.into(),
                 "control" => match value.split_once(' ').unwrap_or((value, "")) {
@@ -82,7 +79,7 @@ impl Attack {
                     _ => bail!("{}: unknown need \"{value}\"", source.display()),
                 },
                 "profiles" => attack.profiles = value.split(' ').map(str::to_owned).collect(),
-                _ => bail!("{}: unknown line \"{line}\"", source.display()),
+                _ => bail!("{}: unknown line \"{key}: {value}\"", source.display()),
             }
         }
         if attack.tries.is_empty() || attack.wall.is_empty() {
@@ -96,13 +93,7 @@ impl Attack {
 
     /// All attacks of a directory, in the order of their names.
     pub fn read_all(directory: &Path) -> Result<Vec<Self>> {
-        let mut sources: Vec<PathBuf> = std::fs::read_dir(directory)
-            .with_context(|| format!("cannot list {}", directory.display()))?
-            .filter_map(|entry| entry.ok().map(|e| e.path()))
-            .filter(|path| path.extension().is_some_and(|e| e == "c"))
-            .collect();
-        sources.sort();
-        sources.iter().map(|source| Self::read(source)).collect()
+        source::all(directory)?.iter().map(|source| Self::read(source)).collect()
     }
 
     /// Whether a pod of this kind is meant to hold it.
@@ -120,23 +111,7 @@ impl Attack {
 
 /// Compiles one source to a static program without a C library, unless the binary is newer than everything it is made of.
 pub fn build(source: &Path, binary: &Path) -> Result<()> {
-    let changed = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("security/attacks/attack.h");
-    if let Some(built) = changed(binary) {
-        if [source, &sources].iter().filter_map(|p| changed(p)).all(|t| t < built) {
-            return Ok(());
-        }
-    }
-    let temporary = binary.with_extension(format!("{}", std::process::id()));
-    let output = Command::new("gcc")
-        .args(["-static", "-nostdlib", "-O1", "-Wall", "-Wextra", "-fno-stack-protector", "-fno-builtin", "-o"])
-        .arg(&temporary)
-        .arg(source)
-        .output()
-        .context("cannot run gcc; install it (apt-get install gcc libc6-dev)")?;
-    if !output.status.success() {
-        bail!("{} does not compile:\n{}", source.display(), String::from_utf8_lossy(&output.stderr));
-    }
-    std::fs::rename(&temporary, binary)?;
-    Ok(())
+    let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("security/attacks/attack.h");
+    let options = ["-static", "-nostdlib", "-O1", "-Wall", "-Wextra", "-fno-stack-protector", "-fno-builtin"];
+    source::compile(source, &[header], binary, &options, &[])
 }
