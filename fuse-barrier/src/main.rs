@@ -1,7 +1,7 @@
 //! `autopod-barrier`: serves a view.
 use anyhow::Context;
 use autopod_fuse_barrier::keeper::{self, Descriptors, Plan};
-use autopod_fuse_barrier::rules::{Point, Rule};
+use autopod_fuse_barrier::rules::{Bind, Point, Rule};
 use autopod_fuse_barrier::sys;
 use clap::Parser;
 use nix::mount::{MsFlags, mount};
@@ -24,7 +24,7 @@ struct Args {
     #[arg(long = "ro", value_name = "PATH")]
     read_only: Vec<PathBuf>,
     /// Something else to be found at a path
-    #[arg(long, value_name = "SRC:DST[:ro]", value_parser = parse_bind)]
+    #[arg(long, value_name = "SRC:DST[:ro]")]
     bind: Vec<Bind>,
     /// Seconds for which names and attributes may be believed without asking again
     #[arg(long, value_name = "S", default_value_t = 1.0)]
@@ -34,26 +34,6 @@ struct Args {
     no_passthrough: bool,
     /// Where to mount it
     mountpoint: PathBuf,
-}
-
-#[derive(Debug, Clone)]
-struct Bind {
-    source: PathBuf,
-    target: PathBuf,
-    read_only: bool,
-}
-
-fn parse_bind(text: &str) -> Result<Bind, String> {
-    let (rest, read_only) = match text.strip_suffix(":ro") {
-        Some(rest) => (rest, true),
-        None => (text, false),
-    };
-    match rest.split_once(':') {
-        Some((source, target)) if source.starts_with('/') && target.starts_with('/') => {
-            Ok(Bind { source: source.into(), target: target.into(), read_only })
-        }
-        _ => Err(format!("\"{text}\" is not of the form SRC:DST or SRC:DST:ro with absolute paths")),
-    }
 }
 
 fn tree(path: &Path) -> anyhow::Result<OwnedFd> {

@@ -32,6 +32,35 @@ pub enum Rule {
     },
 }
 
+/// Something of the host's to be found in a view: `SRC:DST`, or `SRC:DST:ro`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bind {
+    /// What, on the host.
+    pub source: PathBuf,
+    /// Where, in the view.
+    pub target: PathBuf,
+    /// Whether it can only be read.
+    #[serde(default)]
+    pub read_only: bool,
+}
+
+impl std::str::FromStr for Bind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (rest, read_only) = match text.strip_suffix(":ro") {
+            Some(rest) => (rest, true),
+            None => (text, false),
+        };
+        match rest.split_once(':') {
+            Some((source, target)) if source.starts_with('/') && target.starts_with('/') => {
+                Ok(Self { source: source.into(), target: target.into(), read_only })
+            }
+            _ => Err(format!("\"{text}\" is not of the form SRC:DST or SRC:DST:ro with absolute paths")),
+        }
+    }
+}
+
 /// A path of the view and what is done about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
@@ -190,6 +219,16 @@ mod tests {
     fn key(path: &Path, region: u16) -> Key {
         let stat = nix::sys::stat::stat(path).unwrap();
         (stat.st_dev, stat.st_ino, region)
+    }
+
+    #[test]
+    fn a_bind_is_two_absolute_paths() {
+        let bind = "/a:/b:ro".parse::<Bind>().unwrap();
+        assert_eq!((bind.source.as_path(), bind.target.as_path(), bind.read_only), (Path::new("/a"), Path::new("/b"), true));
+        assert!(!"/a:/b".parse::<Bind>().unwrap().read_only);
+        for bad in ["/a", "a:/b", "/a:b", ":", "/a:ro"] {
+            assert!(bad.parse::<Bind>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod gathered;
 pub mod keeper;
 
 use anyhow::Context;
+pub use autopod_fuse_barrier::rules::Bind;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -16,18 +17,6 @@ pub enum Kind {
     Fuse,
     /// By bind mounts: at the speed of the tree; hidden paths are empty.
     Bind,
-}
-
-/// Something of the host's to be found in the tree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bind {
-    /// What, on the host.
-    pub source: PathBuf,
-    /// Where, in the pod.
-    pub target: PathBuf,
-    /// Whether it can only be read.
-    #[serde(default)]
-    pub read_only: bool,
 }
 
 /// A pod's file tree.
@@ -78,7 +67,7 @@ pub struct Options {
     #[arg(long = "ro", value_name = "PATH", value_parser = parse_path)]
     read_only: Vec<PathBuf>,
     /// Something of the host's to be found at a path of the pod
-    #[arg(long, value_name = "SRC:DST[:ro]", value_parser = parse_bind)]
+    #[arg(long, value_name = "SRC:DST[:ro]")]
     bind: Vec<Bind>,
     /// Leave the directory as it is: what programs change is kept with the pod
     #[arg(long)]
@@ -133,32 +122,9 @@ fn parse_path(text: &str) -> Result<PathBuf, String> {
     if text.starts_with('/') { Ok(text.into()) } else { Err(format!("\"{text}\" is not an absolute path of the pod")) }
 }
 
-fn parse_bind(text: &str) -> Result<Bind, String> {
-    let (rest, read_only) = match text.strip_suffix(":ro") {
-        Some(rest) => (rest, true),
-        None => (text, false),
-    };
-    match rest.split_once(':') {
-        Some((source, target)) if source.starts_with('/') && target.starts_with('/') => {
-            Ok(Bind { source: source.into(), target: target.into(), read_only })
-        }
-        _ => Err(format!("\"{text}\" is not of the form SRC:DST or SRC:DST:ro with absolute paths")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_bind_is_two_absolute_paths() {
-        let bind = parse_bind("/a:/b:ro").unwrap();
-        assert_eq!((bind.source.as_path(), bind.target.as_path(), bind.read_only), (Path::new("/a"), Path::new("/b"), true));
-        assert!(!parse_bind("/a:/b").unwrap().read_only);
-        for bad in ["/a", "a:/b", "/a:b", ":", "/a:ro"] {
-            assert!(parse_bind(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn a_tree_of_an_old_record_has_what_was_not_known_then() {
