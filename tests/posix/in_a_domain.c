@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <mqueue.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,17 @@ static void programs(void)
     }
 }
 
+// Message queues have no path, and are files all the same.
+static void queues(void)
+{
+    mqd_t queue = mq_open("/in-a-domain", O_CREAT | O_RDWR, 0600, NULL);
+    CHECK(queue >= 0);
+    CHECK(mq_send(queue, "x", 1, 0) == 0);
+    CHECK(access("/dev/mqueue/in-a-domain", R_OK) == 0);
+    CHECK(mq_close(queue) == 0);
+    CHECK(mq_unlink("/in-a-domain") == 0);
+}
+
 // A program may go on to hold itself: of sixteen domains, one in another, one is taken.
 static void domains(void)
 {
@@ -132,7 +144,7 @@ int main(int count, char **arguments)
 {
     if (count > 1 && !strcmp(arguments[1], "again")) return 0;
     if (count != 2 || mkdir(arguments[1], 0755) || chdir(arguments[1])) return perror("making the directory"), 2;
-    names(), nameless(), devices(), sockets(), programs(), domains();
+    names(), nameless(), devices(), sockets(), programs(), queues(), domains();
     puts("done");
     return 0;
 }

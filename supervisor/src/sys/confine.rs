@@ -75,9 +75,9 @@ pub fn landlock_version() -> Result<i32, Errno> {
         .map(|version| version as i32)
 }
 
-/// Enters a Landlock domain with these scopes. If `beneath` is given, these rights on files are held, too, and had there and below only
-/// (landlock_add_rule(2)). Needs CAP_SYS_ADMIN or no_new_privs.
-pub fn enter_landlock_domain(scopes: u64, beneath: Option<(BorrowedFd<'_>, u64)>) -> Result<(), Errno> {
+/// Enters a Landlock domain with these scopes. If `rights` on files are given, they are held, too, and had in these directories and below
+/// only (landlock_add_rule(2)). Needs CAP_SYS_ADMIN or no_new_privs.
+pub fn enter_landlock_domain(scopes: u64, rights: u64, beneath: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     /// struct landlock_path_beneath_attr
     #[repr(C, packed)]
     struct Beneath {
@@ -86,14 +86,14 @@ pub fn enter_landlock_domain(scopes: u64, beneath: Option<(BorrowedFd<'_>, u64)>
     }
     const PATH_BENEATH: i32 = 1;
     // struct landlock_ruleset_attr: rights on files, on ports, scopes; kernels that know less of it take zeroes
-    let attributes = [beneath.map_or(0, |(_, rights)| rights), 0, scopes];
+    let attributes = [rights, 0, scopes];
     // SAFETY: the size passed is that of `attributes`.
     let fd = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, attributes.as_ptr(), size_of_val(&attributes), 0) };
     let fd = Errno::result(fd)? as i32;
     // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
     let _rules = unsafe { OwnedFd::from_raw_fd(fd) };
-    if let Some((directory, allowed)) = beneath {
-        let rule = Beneath { allowed, directory: directory.as_raw_fd() };
+    for directory in beneath {
+        let rule = Beneath { allowed: rights, directory: directory.as_raw_fd() };
         // SAFETY: the structure that belongs to this kind of rule.
         Errno::result(unsafe { libc::syscall(libc::SYS_landlock_add_rule, fd, PATH_BENEATH, &raw const rule, 0) })?;
     }

@@ -46,8 +46,14 @@ pub fn enter(own_tree: bool) -> Result<bool, Errno> {
     if scopes == 0 && files == 0 {
         return Ok(false);
     }
-    let root = open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-    confine::enter_landlock_domain(scopes, (files != 0).then_some((root.as_fd(), files))).map(|()| true)
+    let directory = |path: &str| open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
+    let mut beneath = Vec::new();
+    if files != 0 {
+        // mq_open(2) goes to the same files by a mount of the kernel's own, above which there is no root
+        beneath = vec![directory("/")?, directory("/dev/mqueue")?];
+    }
+    let beneath: Vec<_> = beneath.iter().map(AsFd::as_fd).collect();
+    confine::enter_landlock_domain(scopes, files, &beneath).map(|()| true)
 }
 
 #[cfg(test)]
