@@ -43,7 +43,7 @@ pub struct Cell {
     pub who: Who,
     /// `--names` and `--profile`.
     pub pods: Option<(&'static str, &'static str)>,
-    /// How the attacker's pod has a file tree of its own (`--view`), if it has.
+    /// How the attacker's pod has a file tree of its own (`--view`, or `private`), if it has.
     pub view: Option<&'static str>,
 }
 
@@ -152,10 +152,11 @@ fn prepare(place: &Path, attacks: &[&Attack]) -> Result<()> {
     Ok(())
 }
 
-/// The kinds of trees that such pods can have here: they take a mount namespace, and FUSE its device.
+/// The kinds of trees that such pods can have here: they take a mount namespace, and FUSE its device. `private` is one through FUSE, in a pod
+/// with users of its own.
 fn views(names: &str, who: Who) -> &'static [&'static str] {
     match (names, who) {
-        ("kernel", Who::Root | Who::PodUser) => &["fuse", "bind"],
+        ("kernel", Who::Root | Who::PodUser) => &["fuse", "bind", "private"],
         ("kernel", Who::Owner) => &["bind"],
         _ => &[],
     }

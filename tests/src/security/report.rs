@@ -80,7 +80,7 @@ pub fn table(attacks: &[Attack], findings: &[Finding], gaps: &[Gap]) -> String {
          as a user in root's pod, and as the owner of an unprivileged user's pod, under both ways of names and both profiles; and, as the\n\
          control, outside of any pod, as root and as an unprivileged user. *held*: nobody outside the pod was harmed and no secret of\n\
          the outside was read, which the runner looks at itself; **gap**: it succeeds, see the reasons below; *-*: does not apply.\n\n\
-         | attack | tries | wall | control | kernel names: root, pod user, owner | shim names: root, pod user, owner | with `--root`: by FUSE; by bind mounts |\n|---|---|---|---|---|---|---|\n",
+         | attack | tries | wall | control | kernel names: root, pod user, owner | shim names: root, pod user, owner | with `--root`: by FUSE; by bind mounts; by FUSE with `--uids private` |\n|---|---|---|---|---|---|---|\n",
     );
     for attack in attacks {
         let of = |pods: Option<(&str, &str)>, view: Option<&str>, who| {
@@ -107,7 +107,7 @@ pub fn table(attacks: &[Attack], findings: &[Finding], gaps: &[Gap]) -> String {
             });
             cells.join(", ")
         };
-        let in_trees = ["fuse", "bind"].map(|view| cells("kernel", Some(view))).join("; ");
+        let in_trees = ["fuse", "bind", "private"].map(|view| cells("kernel", Some(view))).join("; ");
         let _ = writeln!(out, " {} | {} | {in_trees} |", cells("kernel", None), cells("shim", None));
     }
     out.push_str("\n## Known gaps\n\n| attack | names | profile | who | reason |\n|---|---|---|---|---|\n");

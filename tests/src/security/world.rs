@@ -304,7 +304,8 @@ impl World {
         }
         let tree = self.spec.directory.join("tree").to_string_lossy().into_owned();
         if let Some(view) = self.spec.view.as_ref().filter(|_| letter == "a") {
-            arguments.extend(["--root", &tree, "--view", view]);
+            let private = ["--root", &tree, "--uids", "private"];
+            arguments.extend(if view == "private" { private } else { ["--root", &tree, "--view", view] });
         }
         self.good(&arguments).map(drop)
     }
