@@ -8,13 +8,14 @@ use crate::proc::Proc;
 use crate::quiesce::{self, StoppedProcess, quiesce};
 use crate::resource::capture::OutsideConnections;
 use crate::resource::{
-    self, Capture, CapturedProcess, CapturedTask, Context, Vpid, aio, attributes, cgroup, credentials, descriptor,
+    self, Capture, CapturedProcess, CapturedTask, Context, Vpid, aio, attributes, cgroup, changes, credentials, descriptor,
 };
 use crate::resource::{keyring, lock, memory, mount, nested, process, seccomp, signal, task, timer};
 use crate::resource::{mqueue, posix_shm, shim_names, sysv_msg, sysv_sem, sysv_shm, terminal};
 use crate::sys;
 use crate::sys::process::{Kcmp, kcmp};
 use crate::tracee::{self, Armor, Call, Injector, Refuge, Registers, find_hole};
+use crate::walls::Uids;
 use autopod_namespace::Clock;
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -58,8 +59,12 @@ pub fn run(
     };
     let writer = ImageWriter::create(&request.image, &key?, request.compress).map_err(|error| fail(error.into()))?;
     let mounts = mount::Mounts::load(&proc, &request.runtime_dir).map_err(fail)?;
+    let strangers = request.record.walls.uids == Uids::Private;
+    let upper = request.changes.as_ref().map(|kept| changes::Upper::open(&kept.upper, &kept.stamp, strangers));
+    let upper = upper.transpose().map_err(fail)?;
     join(&proc, request.init_pid).map_err(fail)?;
     raise_descriptor_limit();
+    upper.as_ref().map_or(Ok(()), changes::refuse).map_err(fail)?;
 
     progress(Progress { stage: "stopping".into(), done: 0, total: 0 });
     let stopped_at = Instant::now();
@@ -94,7 +99,7 @@ pub fn run(
     };
     let captured = read_tasks(&mut cx, stopped, request.init_pid)
         .and_then(|()| mounts.refuse(&cx.proc, request.init_pid))
-        .and_then(|()| capture(&mut cx, request, progress));
+        .and_then(|()| capture(&mut cx, request, upper.as_ref(), progress));
     let mut report = Report { virtual_pids: cx.processes.iter().map(|p| p.vpid as i32).collect(), ..Report::default() };
     report.notes.append(&mut cx.closed_connections);
     if request.leave_running || captured.is_err() {
@@ -318,7 +323,12 @@ fn going_on(task: &CapturedTask) -> Registers {
 }
 
 /// Reads every resource into the image. The order is the reading order; restart has its own.
-fn capture(cx: &mut Capture, request: &CheckpointRequest, progress: &mut dyn FnMut(Progress)) -> resource::Result<()> {
+fn capture(
+    cx: &mut Capture,
+    request: &CheckpointRequest,
+    upper: Option<&changes::Upper>,
+    progress: &mut dyn FnMut(Progress),
+) -> resource::Result<()> {
     let mut stage = |name: &str| progress(Progress { stage: name.into(), done: 0, total: 0 });
     stage("reading processes");
     shim_names::capture(cx)?;
@@ -346,6 +356,10 @@ fn capture(cx: &mut Capture, request: &CheckpointRequest, progress: &mut dyn FnM
     // after all timers, which else would fire early by the time that it took to read them
     let section = pod_section(cx, request)?;
     cx.section("pod", &section)?;
+    if let Some(upper) = upper {
+        stage("reading changes to the tree");
+        changes::capture(cx, upper)?;
+    }
     stage("reading memory");
     memory::capture(cx)
 }

@@ -9,7 +9,8 @@ use crate::resource::descriptor::{self, Description};
 use crate::resource::file_object::FileObject;
 use crate::resource::memory::Backing;
 use crate::resource::{
-    self, Context, Error, attributes, cgroup, credentials, memory, process, seccomp, shim_names, signal, task, timer, xstate,
+    self, Context, Error, attributes, cgroup, changes, credentials, memory, process, seccomp, shim_names, signal, task, timer,
+    xstate,
 };
 use crate::walls::Uids;
 use serde::Serialize;
@@ -29,6 +30,7 @@ pub struct Records {
     pub seccomp: Vec<seccomp::SeccompRecord>,
     pub cgroups: Vec<cgroup::CgroupRecord>,
     pub memory: memory::Section,
+    pub changes: Option<changes::Section>,
     pub plan: Vec<process::Step>,
 }
 
@@ -41,6 +43,8 @@ impl Records {
         let processes: Vec<process::ProcessRecord> = section(reader, "processes")?;
         let memory = section(reader, "memory")?;
         memory::check(&memory)?;
+        let changes: Option<changes::Section> = reader.manifest().section(changes::SECTION)?;
+        changes.as_ref().map_or(Ok(()), changes::Section::check)?;
         Ok(Records {
             pod: reader.manifest().section::<PodSection>("pod")?.map(|pod| pod.record),
             descriptors: section(reader, "descriptors")?,
@@ -54,6 +58,7 @@ impl Records {
             seccomp: section(reader, "seccomp")?,
             cgroups: section(reader, "cgroups")?,
             memory,
+            changes,
         })
     }
 
@@ -105,6 +110,7 @@ pub fn of(records: &Records, proc: &Proc, kernel_names: bool) -> resource::Resul
     if huge(&records.memory) {
         needs.push(Need::new("memory", "huge pages", memory::huge::check(&records.memory)));
     }
+    needs.extend(records.changes.iter().flat_map(changes::needs));
     needs.extend(files(records));
     for record in &records.descriptors.descriptions {
         match &record.description {

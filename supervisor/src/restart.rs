@@ -1,15 +1,16 @@
 //! A restart from beginning to end. docs/restart-order.md gives the reasons for the order.
 use crate::image::{ImageReader, Key, KeyError};
 use crate::needs::{self, Records};
-use crate::pod::engine::{PodSection, Progress, Report, RestartRequest, SectionRequest};
+use crate::pod::engine::{ChangesRequest, PodSection, Progress, Report, RestartRequest, SectionRequest};
 use crate::pod::init_client::InitClient;
 use crate::pod::record::Names;
 use crate::proc::Proc;
 use crate::resource::descriptor::{self, Descriptions};
-use crate::resource::{self, Context, Nascent, aio, attributes, cgroup, credentials, file_object, lock, tree};
+use crate::resource::{self, Context, Nascent, aio, attributes, cgroup, changes, credentials, file_object, lock, tree};
 use crate::resource::{
     memory, mqueue, posix_shm, seccomp, shim_names, signal, sysv_msg, sysv_sem, sysv_shm, task, terminal, timer,
 };
+use crate::view::kept::Kept;
 use crate::walls;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -45,6 +46,24 @@ pub fn pod_section(request: &SectionRequest) -> Result<PodSection, Error> {
     let reader = open(&request.image, request.key.as_deref())?;
     let section = reader.manifest().section("pod").map_err(|error| fail(error.into()))?;
     section.ok_or_else(|| Error::NoPod { image: image.clone() })
+}
+
+/// Makes what programs had changed in the pod's tree, beside what is there. The view is not mounted yet. Gives the stamp; nothing where the image has
+/// no such thing.
+pub fn changes(request: &ChangesRequest, kept: &Kept) -> Result<Option<String>, Error> {
+    let image = request.image.display().to_string();
+    let fail = |source| Error::Resource { image: image.clone(), source };
+    let reader = open(&request.image, request.key.as_deref())?;
+    let section: Option<changes::Section> = reader.manifest().section(changes::SECTION).map_err(|error| fail(error.into()))?;
+    let Some(section) = section else { return Ok(None) };
+    // a failure leaves what there is to whoever undoes the restart
+    let new = kept.begin().doing(|| "make a directory for the changes to the pod's tree".into()).map_err(fail)?;
+    crate::checkpoint::raise_descriptor_limit();
+    let directory = std::fs::File::open(&new).doing(|| format!("open {}", new.display())).map_err(fail)?;
+    crate::stage::reached("making changes");
+    changes::restore(&section, &reader, directory.into()).map_err(fail)?;
+    crate::stage::reached("changes made");
+    Ok(Some(section.stamp))
 }
 
 /// Rebuilds the pod's processes. When all are complete, `conclude` has to see that the pod is a running one, whatever becomes of us; then

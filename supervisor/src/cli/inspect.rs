@@ -18,6 +18,9 @@ pub(super) struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// List every name that programs have changed in the pod's tree (--cow)
+    #[arg(long, conflicts_with = "json")]
+    changes: bool,
     /// Write this process as a core file, for a debugger: gdb PROGRAM FILE
     #[arg(long, value_name = "VPID", conflicts_with = "json")]
     core: Option<u32>,
@@ -38,6 +41,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let summary = summary(&reader)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
+    } else if args.changes {
+        changes(&summary);
     } else {
         show(&summary);
     }
@@ -81,8 +86,20 @@ fn show(summary: &Summary) {
     line("ipc", counts(&ipc));
     let state: Vec<String> = summary.state.iter().filter(|(_, n)| **n > 0).map(|(kind, n)| format!("{n} {kind}")).collect();
     line("state", joined(state));
+    if let Some(changes) = &summary.changes {
+        line("changes", format!("{}; {} of contents", counts(&changes.counts), table::size(changes.stored)));
+    }
     println!();
     needs(&summary.needs);
+}
+
+fn changes(summary: &Summary) {
+    let names = summary.changes.iter().flat_map(|changes| &changes.names);
+    let rows = names.map(|name| {
+        let size = name.size.map_or_else(String::new, table::size);
+        vec![name.kind.to_owned(), size, printable(&name.path.display().to_string())]
+    });
+    table::print(&["KIND", "SIZE", "NAME"], &["SIZE"], rows.collect());
 }
 
 /// The tree, children below and right of their parents.

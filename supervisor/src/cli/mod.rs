@@ -85,7 +85,7 @@ enum Verb {
     /// Does one checkpoint or restart; started by supervisors
     #[command(hide = true)]
     Engine {
-        #[arg(value_parser = ["checkpoint", "restart", "section"])]
+        #[arg(value_parser = ["checkpoint", "restart", "section", "changes"])]
         verb: String,
     },
 }

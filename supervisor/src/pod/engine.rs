@@ -1,4 +1,4 @@
-//! What supervisor and engine say to each other. The supervisor executes `autopod engine checkpoint|restart|section`, one
+//! What supervisor and engine say to each other. The supervisor executes `autopod engine checkpoint|restart|section|changes`, one
 //! process per operation, writes one JSON request to its standard input, and reads JSON lines: progress, then the outcome.
 use super::namespaces::ClockOffsets;
 use super::record::{Names, PodRecord};
@@ -36,6 +36,18 @@ pub struct CheckpointRequest {
     pub tcp: Tcp,
     /// The key file; the user's default one if none.
     pub key: Option<PathBuf>,
+    /// What programs have changed in the pod's tree, if that is kept.
+    #[serde(default)]
+    pub changes: Option<Changes>,
+}
+
+/// Where the changes to a pod's tree are kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Changes {
+    /// The directory that has them.
+    pub upper: PathBuf,
+    /// The checkpoint, told apart from all others.
+    pub stamp: String,
 }
 
 /// A restart to make, into a pod whose init runs and has no child.
@@ -62,6 +74,19 @@ pub struct RestartRequest {
 /// Where to read a pod section.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SectionRequest {
+    /// The image; an absolute path.
+    pub image: PathBuf,
+    /// The key file; the user's default one if none.
+    pub key: Option<PathBuf>,
+}
+
+/// Changes to a pod's tree to be made again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChangesRequest {
+    /// The pod.
+    pub name: String,
+    /// The pod's runtime directory.
+    pub runtime_dir: PathBuf,
     /// The image; an absolute path.
     pub image: PathBuf,
     /// The key file; the user's default one if none.
@@ -127,6 +152,8 @@ pub enum Line {
     Done(Report),
     /// The pod section that was asked for.
     Section(Box<PodSection>),
+    /// The changes to the tree are made, as they were at the checkpoint with this stamp; none where the image has no such thing.
+    Changes(Option<String>),
     /// It could not be done: a sentence.
     Failed(String),
 }

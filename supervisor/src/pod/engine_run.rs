@@ -1,11 +1,12 @@
 //! An engine process as its supervisor sees it, and the engine's own side of the protocol of [`super::engine`].
 use super::Error;
-use super::engine::{CheckpointRequest, Line, PodSection, Progress, RestartRequest, SectionRequest};
+use super::engine::{ChangesRequest, CheckpointRequest, Line, PodSection, Progress, RestartRequest, SectionRequest};
 use super::init_client::InitClient;
 use super::outside::Outside;
 use super::paths::Paths;
 use super::record::{Checkpointed, now};
 use crate::resource::{Nascent, tree};
+use crate::view::kept::Kept;
 use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 use std::fs::File;
@@ -89,18 +90,33 @@ impl AsFd for EngineRun {
     }
 }
 
+/// Starts an engine and waits for it.
+fn last_word(verb: &str, request: &impl Serialize) -> Result<Option<Line>, Error> {
+    let failed = |e: std::io::Error| Error::Refused(format!("cannot start an engine: {e}"));
+    let mut last = None;
+    for line in BufReader::new(start(verb, request).map_err(failed)?.1).lines() {
+        last = serde_json::from_str(&line.map_err(failed)?).ok();
+    }
+    Ok(last)
+}
+
 /// Has an engine read an image's pod section, and waits for it: in a process of its own, since what an image holds is
 /// large, and a supervisor lives long.
 pub(super) fn read_section(request: &SectionRequest) -> Result<PodSection, Error> {
-    let failed = |e: std::io::Error| Error::Refused(format!("cannot start an engine: {e}"));
-    let mut last = None;
-    for line in BufReader::new(start("section", request).map_err(failed)?.1).lines() {
-        last = serde_json::from_str(&line.map_err(failed)?).ok();
-    }
-    match last {
+    match last_word("section", request)? {
         Some(Line::Section(section)) => Ok(*section),
         Some(Line::Failed(reason)) => Err(Error::Refused(reason)),
         _ => Err(Error::Refused(format!("the engine died while reading {}", request.image.display()))),
+    }
+}
+
+/// Has an engine make the changes to the pod's tree that an image has, beside those that are there, and waits for it. Gives their stamp; nothing
+/// where the image has none.
+pub(super) fn make_changes(request: &ChangesRequest) -> Result<Option<String>, Error> {
+    match last_word("changes", request)? {
+        Some(Line::Changes(stamp)) => Ok(stamp),
+        Some(Line::Failed(reason)) => Err(Error::Refused(reason)),
+        _ => Err(Error::Refused(format!("the engine died while it made the changes to the tree of pod \"{}\"", request.name))),
     }
 }
 
@@ -144,11 +160,23 @@ pub fn run(verb: &str) -> Result<(), Error> {
                 Err(e) => Line::Failed(e.to_string()),
             }
         }
+        "changes" => changes(&serde_json::from_slice(&text).map_err(malformed)?),
         "checkpoint" => checkpoint(&serde_json::from_slice(&text).map_err(malformed)?),
         _ => restart(&serde_json::from_slice(&text).map_err(malformed)?),
     };
     say(&outcome);
     Ok(())
+}
+
+fn changes(request: &ChangesRequest) -> Line {
+    crate::stage::load(&request.runtime_dir);
+    let paths = paths_of(&request.name);
+    let work = || -> Result<Option<String>, Error> {
+        // whoever comes after a supervisor that was killed waits until we are out of the way
+        let _lock = lock(&paths)?;
+        crate::restart::changes(request, &Kept::at(&paths.view())).map_err(|e| Error::Refused(e.to_string()))
+    };
+    work().map_or_else(|e| Line::Failed(e.to_string()), Line::Changes)
 }
 
 fn checkpoint(request: &CheckpointRequest) -> Line {
@@ -162,7 +190,11 @@ fn checkpoint(request: &CheckpointRequest) -> Line {
         let outside = Outside::hold(&paths, &request.record)?;
         let end_pod = || {
             let mut record = request.record.clone();
-            record.checkpointed = Some(Checkpointed { image: request.image.clone(), at: now() });
+            record.checkpointed = Some(Checkpointed {
+                image: request.image.clone(),
+                at: now(),
+                changes: request.changes.as_ref().map(|changes| changes.stamp.clone()),
+            });
             outside.save(&record)?;
             crate::stage::reached("saved");
             // from here on it is init's
@@ -213,6 +245,14 @@ fn restart(request: &RestartRequest) -> Line {
     InitClient::connect(&request.init_socket, &request.record.name)
         .and_then(|init| work(&init).inspect_err(|_| drop(init.shut_down())))
         .unwrap_or_else(|e| Line::Failed(e.to_string()))
+}
+
+/// Drops what a completed restart has no need of any more. Gives the directory with changes that are not in the image.
+pub(super) fn conclude_changes(paths: &Paths) -> Option<PathBuf> {
+    Kept::at(&paths.view()).conclude().unwrap_or_else(|e| {
+        tracing::error!("what was changed in the tree before the restart cannot be tidied up: {e}");
+        None
+    })
 }
 
 fn paths_of(pod: &str) -> Paths {

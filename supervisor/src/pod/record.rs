@@ -53,6 +53,9 @@ pub struct Checkpointed {
     pub image: std::path::PathBuf,
     /// When, in seconds since the epoch.
     pub at: u64,
+    /// The stamp of what it has of changes to the tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<String>,
 }
 
 /// The record of a pod.

@@ -2,6 +2,7 @@
 use super::Error;
 use super::paths::{Paths, Roots};
 use super::record::{Names, PodRecord, check_name};
+use crate::view::kept;
 use crate::walls::limits::{self, Held};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -114,9 +115,9 @@ pub fn release_limits(paths: &Paths) {
 pub fn remove(paths: &Paths) -> Result<(), Error> {
     release_limits(paths);
     remove_dir(&paths.runtime)?;
-    // overlayfs makes its directory one that not even its owner may read
-    let work = paths.view().join("work/work");
-    let _ = std::fs::set_permissions(&work, std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    // overlayfs and programs make directories that not even their owner may read
+    let view = paths.view();
+    kept::remove(&view).map_err(|e| Error::file("remove", &view, e))?;
     if let Ok(entries) = std::fs::read_dir(&paths.state) {
         for entry in entries.flatten().filter(|e| e.path() != paths.record()) {
             let _ = std::fs::remove_file(entry.path());

@@ -1,6 +1,6 @@
 //! What the supervisor does about each request.
 use super::control::{Answer, Request, Spawn, Spawned, Stats, Status};
-use super::engine::{CheckpointRequest, RestartRequest, SectionRequest, Tcp};
+use super::engine::{Changes, ChangesRequest, CheckpointRequest, RestartRequest, SectionRequest, Tcp};
 use super::engine_run::{self, EngineRun, Task};
 use super::init_client::InitClient;
 use super::init_protocol;
@@ -11,6 +11,7 @@ use super::supervisor::{Stopping, Supervisor};
 use super::{Error, environment, members, processor, program, registry};
 use crate::barrier;
 use crate::image::Compression;
+use crate::view::kept::Kept;
 use members::Member;
 use nix::sys::signal::{SIGCONT, SIGTERM};
 use serde_bytes::ByteBuf;
@@ -264,8 +265,13 @@ impl Supervisor {
             return Err(Error::Empty(self.name.clone()));
         }
         absolute(&image)?;
+        let changes = match record.view.as_ref().is_some_and(|view| view.cow) {
+            true => Some(Changes { upper: Kept::at(&self.paths.view()).upper(), stamp: new_stamp()? }),
+            false => None,
+        };
         let request = CheckpointRequest {
             record,
+            changes,
             runtime_dir: self.paths.runtime.clone(),
             init_pid,
             image: image.clone(),
@@ -315,7 +321,8 @@ impl Supervisor {
         }
         let marker = self.paths.restarting();
         std::fs::write(&marker, []).map_err(|e| Error::file("write", &marker, e))?;
-        let started = self.start_init(&mut record, choice, clocks).map(|_| ()).and_then(|()| {
+        let changed = self.change_tree(&record, &image, key.as_ref());
+        let started = changed.and_then(|()| self.start_init(&mut record, choice, clocks).map(|_| ())).and_then(|()| {
             crate::stage::load(&self.paths.runtime);
             crate::stage::reached("init started");
             let request = RestartRequest {
@@ -337,6 +344,34 @@ impl Supervisor {
         }
         started
     }
+
+    /// Puts the changes to the tree that the image has in the place of those that are there. Undone when the restart is given up.
+    fn change_tree(&self, record: &PodRecord, image: &Path, key: Option<&PathBuf>) -> Result<(), Error> {
+        if record.view.as_ref().is_none_or(|view| !view.cow) {
+            return Ok(());
+        }
+        let request = ChangesRequest {
+            name: self.name.clone(),
+            runtime_dir: self.paths.runtime.clone(),
+            image: image.to_owned(),
+            key: key.cloned(),
+        };
+        let Some(stamp) = engine_run::make_changes(&request)? else { return Ok(()) };
+        let left_at = self.record.as_ref().and_then(|known| known.checkpointed.as_ref());
+        let spent = left_at.is_some_and(|left_at| left_at.changes.as_ref() == Some(&stamp));
+        let kept = Kept::at(&self.paths.view());
+        kept.switch(spent).map_err(|e| Error::file("put the changes to the tree into", &self.paths.view(), e))?;
+        crate::stage::load(&self.paths.runtime);
+        crate::stage::reached("tree changed");
+        Ok(())
+    }
+}
+
+/// A word that no other checkpoint has.
+fn new_stamp() -> Result<String, Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|e| Error::Refused(format!("cannot get random numbers: {e}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn absolute(image: &std::path::Path) -> Result<(), Error> {

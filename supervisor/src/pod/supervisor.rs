@@ -14,6 +14,7 @@ use super::registry;
 use super::running::RunningInit;
 use super::{Error, members, socket};
 use crate::sys::launch::{self, pidfd_send_signal};
+use crate::view::kept::Kept;
 use crate::walls::limits;
 use nix::fcntl::Flock;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -24,6 +25,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -172,17 +174,22 @@ impl Supervisor {
         }
     }
 
-    /// With no engine at work: what an engine that died has left behind.
-    fn settle(&mut self) {
+    /// With no engine at work: what an engine has left behind. Gives where changes to the tree are that the image of a restart does not have.
+    fn settle(&mut self) -> Option<PathBuf> {
         self.foreign_engine = false;
         self.record = registry::find(&Roots::of_caller(), &self.name).ok().flatten();
         if self.paths.restarting().exists() {
             tracing::warn!("a restart was interrupted; ending what there is of it");
             self.destroy_init();
         }
+        let before = engine_run::conclude_changes(&self.paths);
+        if let Some(before) = &before {
+            tracing::warn!("what was changed in the tree before the restart is kept in {}", before.display());
+        }
         if let (Some(init), Some(record)) = (&self.init, &self.record) {
             limits::apply(&record.walls.limits, &init.record.limits);
         }
+        before
     }
 
     pub(super) fn destroy_init(&mut self) {
@@ -367,7 +374,7 @@ impl Supervisor {
         if let (false, Task::Checkpoint { image, .. }) = (done, &engine.task) {
             crate::image::sweep(image);
         }
-        let answer = match engine.outcome {
+        let mut answer = match engine.outcome {
             Some(Line::Done(report)) => Answer::Report(report),
             Some(Line::Failed(reason)) => Answer::Error(reason),
             _ if ended_all_the_same => Answer::Error(format!(
@@ -386,7 +393,13 @@ impl Supervisor {
         if engine.task == Task::Restart && !done && !runs_all_the_same {
             self.destroy_init();
         }
-        self.settle();
+        if let (Some(before), Answer::Report(report)) = (self.settle(), &mut answer) {
+            report.notes.push(format!(
+                "the tree is as it was at the checkpoint; what programs had changed otherwise by now is kept in {}: remove it when you do \
+                 not need it",
+                before.display()
+            ));
+        }
         let left_at = match &engine.task {
             Task::Checkpoint { image, leave_running: false } if done || ended_all_the_same => Some(image.clone()),
             _ => None,
@@ -460,6 +473,12 @@ impl Supervisor {
     fn clear_runtime(&self) {
         let paths = &self.paths;
         registry::release_limits(paths);
+        if paths.restarting().exists() {
+            // with the mark gone, the changes count as those of a complete restart
+            if let Err(e) = Kept::at(&paths.view()).back_out() {
+                tracing::error!("the changes to the tree cannot be put back as they were: {e}");
+            }
+        }
         for path in
             [paths.init_record(), paths.init_socket(), paths.table(), paths.mounts(), paths.restarting(), paths.view_lock()]
         {

@@ -355,21 +355,32 @@ pub(super) fn contents(cx: &mut Capture, fd: BorrowedFd<'_>, size: u64, shown: &
     let file_system = nix::sys::statfs::fstatfs(fd).ok().filter(|fs| fs.filesystem_type().0 == HUGETLBFS_MAGIC);
     // that of huge pages does not know its holes
     let huge = file_system.map(|fs| fs.block_size() as usize);
+    stored(cx, reader.as_fd(), size, huge, doing)
+}
+
+/// Stores the first `size` bytes of a file, without its holes. `huge`: the size of its pages, if they are huge.
+pub(super) fn stored(
+    cx: &mut Capture,
+    reader: BorrowedFd<'_>,
+    size: u64,
+    huge: Option<usize>,
+    doing: impl Fn() -> String,
+) -> Result<Vec<(u64, RunRef)>> {
     let mut runs = Vec::new();
     let mut buffer = vec![0u8; PIECE.min(size as usize).min(huge.unwrap_or(PIECE))];
     let mut at = 0;
     while at < size {
-        let (start, end) = match lseek(&reader, at as i64, Whence::SeekData) {
-            Ok(start) => (start as u64, lseek(&reader, start, Whence::SeekHole).doing(doing)? as u64),
+        let (start, end) = match lseek(reader, at as i64, Whence::SeekData) {
+            Ok(start) => (start as u64, lseek(reader, start, Whence::SeekHole).doing(&doing)? as u64),
             Err(nix::errno::Errno::ENXIO) => break,
             // a file system that does not know its holes
             Err(nix::errno::Errno::EINVAL) => (at, size),
-            Err(error) => return Err(error).doing(doing),
+            Err(error) => return Err(error).doing(&doing),
         };
         at = start;
         while at < end.min(size) {
             let want = buffer.len().min((end.min(size) - at) as usize);
-            let n = nix::sys::uio::pread(&reader, &mut buffer[..want], at as i64).doing(doing)?;
+            let n = nix::sys::uio::pread(reader, &mut buffer[..want], at as i64).doing(&doing)?;
             if n == 0 {
                 return Ok(runs);
             }

@@ -13,6 +13,7 @@ pub mod aio;
 pub mod attributes;
 pub mod capture;
 pub mod cgroup;
+pub mod changes;
 pub mod core_file;
 pub mod credentials;
 pub mod descriptor;

@@ -4,7 +4,7 @@ use super::file_object::FileObject;
 use super::memory::{self, Backing};
 use super::unix_socket;
 use super::{
-    Error, Result, Vpid, attributes, credentials, mqueue, posix_shm, process, signal, sysv_msg, sysv_sem, sysv_shm, task,
+    Error, Result, Vpid, attributes, changes, credentials, mqueue, posix_shm, process, signal, sysv_msg, sysv_sem, sysv_shm, task,
 };
 use crate::image::{Compression, ImageReader, RunRef, arch_name};
 use crate::pod::engine::PodSection;
@@ -29,6 +29,8 @@ pub struct Summary {
     pub sockets: Vec<Socket>,
     pub memory: BTreeMap<&'static str, Amount>,
     pub ipc: Ipc,
+    /// What programs have changed in the pod's tree; `None` where that is not in the image.
+    pub changes: Option<Changes>,
     pub needs: Needs,
     /// What else there is of each kind, by the names of sections of the manifest: records.
     pub state: BTreeMap<String, usize>,
@@ -120,6 +122,26 @@ pub struct Ipc {
     pub posix_shm: usize,
 }
 
+/// What programs have changed in the pod's tree.
+#[derive(Debug, Default, Serialize)]
+pub struct Changes {
+    /// By kind: names.
+    pub counts: BTreeMap<&'static str, usize>,
+    /// Bytes of files, without their holes.
+    pub stored: u64,
+    /// What each name is, in the order of the tree.
+    pub names: Vec<Changed>,
+}
+
+/// A name in the pod's tree.
+#[derive(Debug, Serialize)]
+pub struct Changed {
+    pub path: PathBuf,
+    pub kind: &'static str,
+    /// Of a file, with its holes.
+    pub size: Option<u64>,
+}
+
 /// What has to be on the machine where the image is restarted.
 #[derive(Debug, Default, Serialize)]
 pub struct Needs {
@@ -177,6 +199,7 @@ pub fn summary(reader: &ImageReader) -> Result<Summary> {
             posix_queues: count::<mqueue::Queue>(reader, "mqueues")?,
             posix_shm: count::<posix_shm::Record>(reader, "posix_shm")?,
         },
+        changes: manifest.section(changes::SECTION).map_err(Error::from)?.map(|section| changes_of(&section)),
         state: BTreeMap::new(),
         sections,
     };
@@ -197,6 +220,29 @@ pub fn summary(reader: &ImageReader) -> Result<Summary> {
     summary.add_memory(&section(reader, "memory")?);
     summary.add_attributes(reader)?;
     Ok(summary)
+}
+
+fn changes_of(section: &changes::Section) -> Changes {
+    let mut all = Changes::default();
+    for (index, record) in section.entries.iter().enumerate() {
+        let (kind, size) = match &record.content {
+            changes::Content::Directory { opaque: false, redirect: None } => ("directories", None),
+            changes::Content::Directory { redirect: Some(_), .. } => ("renamed directories", None),
+            changes::Content::Directory { .. } => ("directories that hide the tree's", None),
+            changes::Content::File { size, .. } => ("files", Some(*size)),
+            changes::Content::Link(_) => ("further names", None),
+            changes::Content::Symlink(_) => ("links", None),
+            changes::Content::Fifo => ("fifos", None),
+            changes::Content::Socket => ("sockets", None),
+            changes::Content::Removed => ("removed", None),
+        };
+        if let changes::Content::File { runs, .. } = &record.content {
+            all.stored += runs.iter().map(|(_, run)| run.len).sum::<u64>();
+        }
+        *all.counts.entry(kind).or_default() += 1;
+        all.names.push(Changed { path: section.path(index), kind, size });
+    }
+    all
 }
 
 fn section<T: DeserializeOwned + Default>(reader: &ImageReader, name: &str) -> Result<T> {

@@ -13,6 +13,7 @@ pub mod passing;
 pub mod process;
 pub mod socket;
 pub mod terminal;
+pub mod xattr;
 
 use std::io;
 

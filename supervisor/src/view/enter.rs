@@ -58,11 +58,16 @@ impl Place {
         self.prepare_own()?;
         directory("gathered")?;
         if self.view.cow {
-            directory("upper")?;
             directory("work")?;
-            // the upper directory is the pod's root directory
-            let from = std::fs::metadata(&self.view.root)?;
-            std::fs::set_permissions(self.directory.join("upper"), from.permissions())?;
+            let upper = self.directory.join("upper");
+            if !upper.exists() {
+                // it is the pod's root directory, and under another name until it looks like it
+                directory("upper.new")?;
+                let new = self.directory.join("upper.new");
+                let from = std::fs::metadata(&self.view.root)?;
+                std::fs::set_permissions(&new, from.permissions())?;
+                std::fs::rename(new, upper)?;
+            }
         }
         std::fs::OpenOptions::new().append(true).create(true).open(&self.log).map(drop)
     }
@@ -123,8 +128,12 @@ impl Place {
                 errno: libc::EINVAL,
             });
         }
-        // without privilege outside, attributes of the system cannot be set
-        let private = if nix::unistd::geteuid().is_root() { "" } else { ",userxattr" };
+        // Without privilege outside, attributes of the system cannot be set. With it the same on every kernel, whatever it was built for: directories of the tree can be renamed; files that are changed are
+        // copied as a whole; nothing but the upper directory says what was changed.
+        let private = match nix::unistd::geteuid().is_root() {
+            true => ",redirect_dir=on,metacopy=off,index=off",
+            false => ",userxattr",
+        };
         let options = options + private;
         mount(Some("overlay"), at, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
             .map_err(Refused::at(format!("stacking a directory that takes the changes on {lower} (overlayfs)")))

@@ -1,7 +1,8 @@
-//! A pod's file tree (docs/view.md): what of it is asked for (here), how init builds it (`enter`), and who serves it (`keeper`).
+//! A pod's file tree (docs/view.md): what of it is asked for (here), how init builds it (`enter`), and who serves it (`keeper`), and what is kept of changes (`kept`).
 pub mod enter;
 pub mod gathered;
 pub mod keeper;
+pub mod kept;
 
 use anyhow::Context;
 pub use autopod_fuse_barrier::rules::Bind;
