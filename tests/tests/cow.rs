@@ -1,6 +1,6 @@
 //! What programs change in the tree of a pod with `--cow` is saved with the pod: restarts on a host that has nothing but the image and the tree, on one
 //! that has other changes by now, and such that fail or are killed. Under both kinds of views, as ourselves and, where we are root, as an
-//! unprivileged user. Build the binaries first (`cargo build --workspace`).
+//! unprivileged user, and with users of the pod's own. Build the binaries first (`cargo build --workspace`).
 
 use autopod_tests::command::{Done, Identity, Place, processes_of};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -95,7 +95,9 @@ impl Home {
     }
 
     fn add(&self, pod: &str) {
-        self.good(&["add", pod, "--root", &self.path("tree"), "--view", self.kind, "--names", "kernel", "--cow"]);
+        let (view, uids) = if self.kind == "private" { ("fuse", "private") } else { (self.kind, "host") };
+        let tree = self.path("tree");
+        self.good(&["add", pod, "--root", &tree, "--view", view, "--uids", uids, "--names", "kernel", "--cow"]);
     }
 
     /// What a shell command prints in a pod, errors included.
@@ -209,9 +211,9 @@ fn identities() -> Vec<Identity> {
 
 fn each(test: impl Fn(&Home)) {
     for identity in identities() {
-        for kind in ["fuse", "bind"] {
-            test(&Home::new(kind, identity));
-        }
+        // those with users of their own are root's
+        let kinds = ["fuse", "bind", "private"].into_iter().filter(|kind| *kind != "private" || identity.is_root());
+        kinds.for_each(|kind| test(&Home::new(kind, identity)));
     }
 }
 
