@@ -317,6 +317,24 @@ fn descriptors_of_the_host_open_nothing_before_and_after_a_restart() {
 }
 
 #[test]
+fn a_programs_log_is_in_its_tree_and_can_be_opened_by_name() {
+    each(|home| {
+        home.add(&[]);
+        let script = "i=0; while :; do i=$((i+1)); echo opened $i >/dev/stdout || exit; echo $i >>/var/count; sleep 0.1; done";
+        home.good(&["addproc", "p", "--", "/bin/bash", "-c", script]);
+        let mut count = home.await_count("tree/var/count", 1);
+        for round in 0..2 {
+            let image = home.path(&format!("image{round}"));
+            home.good(&["checkpoint", "p", "-o", &image]);
+            home.good(&["restart", "p", "-i", &image]);
+            count = home.await_count("tree/var/count", count + 2);
+            let log = home.good(&["logs", "p"]);
+            assert!(log.contains(&format!("opened {count}")) && !log.contains("denied"), "round {round}: {log}");
+        }
+    });
+}
+
+#[test]
 fn programs_use_their_files_as_ever() {
     each(|home| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("posix/in_a_domain.c");
