@@ -4,9 +4,11 @@
 //! is free, else under a name next to it, and deleted at once; what has been created under its old name since is never touched.
 //! Directories that are gone too are made for that moment. Every description and mapping of one ghost gets the same inode: the
 //! first to need it makes it, the others open it again through /proc/self/fd (proc(5)).
+use super::changes::{self, Attribute};
 use super::file_object::{exists, own_fd, path_bytes, remove, set_status};
 use super::{Capture, Context, Error, Nascent, Result};
 use crate::image::RunRef;
+use crate::sys::xattr::{self, Of};
 use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::{FileStat, Mode, fchmod, futimens, mkdirat};
@@ -39,6 +41,9 @@ pub struct Ghost {
     /// MFD_HUGETLB: the size of its pages.
     #[serde(default)]
     pub huge: Option<u64>,
+    /// Extended ones, access lists and capabilities among them; of links, and of fifos that are known by O_PATH only, none.
+    #[serde(default)]
+    pub attributes: Vec<Attribute>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,6 +113,10 @@ impl Ghost {
             }
             _ => name,
         };
+        let attributes = match kind {
+            Kind::Link { .. } => Vec::new(),
+            _ => attributes(cx, fd, kind == Kind::Fifo, shown)?,
+        };
         let runs = match stat.st_mode & libc::S_IFMT {
             libc::S_IFREG => contents(cx, fd, stat.st_size as u64, shown)?,
             _ => Vec::new(),
@@ -123,6 +132,7 @@ impl Ghost {
             size: stat.st_size as u64,
             runs,
             huge,
+            attributes,
         })
     }
 
@@ -140,6 +150,7 @@ impl Ghost {
             size,
             runs,
             huge: None,
+            attributes: Vec::new(),
         }
     }
 
@@ -232,6 +243,13 @@ impl Ghost {
             if let Err(error) = fchown(&fd, Some(uid), Some(gid)) {
                 tracing::warn!(path = %shown, %error, "a deleted file could not be given its owner");
             }
+        }
+        // after the owner, whose change takes capabilities away
+        for attribute in &self.attributes {
+            let name = String::from_utf8_lossy(&attribute.name);
+            let set = crate::proc::c_string(&attribute.name);
+            set.and_then(|set| xattr::set(Of::Open(fd.as_fd()), &set, &attribute.value))
+                .doing(|| format!("give the deleted file {shown} its extended attribute {name}"))?;
         }
         if stat.st_mode & 0o7777 != self.mode {
             fchmod(&fd, Mode::from_bits_truncate(self.mode)).doing(|| format!("give {shown} its permissions"))?;
@@ -343,6 +361,37 @@ fn make_missing(directory: &Path) -> Vec<PathBuf> {
     missing.reverse();
     missing.retain(|path| mkdirat(nix::fcntl::AT_FDCWD, path, Mode::S_IRWXU).is_ok());
     missing
+}
+
+/// Reads the extended attributes that programs may have set.
+fn attributes(cx: &Capture, fd: BorrowedFd<'_>, fifo: bool, shown: &Path) -> Result<Vec<Attribute>> {
+    let doing = || format!("read the extended attributes of the deleted file {}", shown.display());
+    let reader = match xattr::list(Of::Open(fd)) {
+        // O_PATH; another reader of a fifo would be noticed
+        Err(error) if error.raw_os_error() == Some(libc::EBADF) && !fifo => {
+            cx.proc.open_file(&own_fd(fd), OFlag::O_RDONLY | OFlag::O_NONBLOCK).doing(doing)?
+        }
+        Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Ok(Vec::new()),
+        _ => fd.try_clone_to_owned().doing(doing)?,
+    };
+    let mut attributes = Vec::new();
+    for name in xattr::list(Of::Open(reader.as_fd())).doing(doing)? {
+        match changes::kind_of(name.to_bytes()) {
+            changes::Kind::Kept => {
+                let value = xattr::get(Of::Open(reader.as_fd()), &name).doing(doing)?;
+                attributes.push(Attribute { name: name.to_bytes().to_vec(), value });
+            }
+            changes::Kind::Label => {}
+            changes::Kind::Unknown => {
+                return Err(Error::Refused {
+                    object: format!("the deleted file {}", shown.display()),
+                    reason: format!("its extended attribute {} is of no known kind", name.to_string_lossy()),
+                    way_out: "let the program close it first".into(),
+                });
+            }
+        }
+    }
+    Ok(attributes)
 }
 
 /// Stores the contents of a file, without its holes.

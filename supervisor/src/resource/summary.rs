@@ -199,7 +199,7 @@ pub fn summary(reader: &ImageReader) -> Result<Summary> {
             posix_queues: count::<mqueue::Queue>(reader, "mqueues")?,
             posix_shm: count::<posix_shm::Record>(reader, "posix_shm")?,
         },
-        changes: manifest.section(changes::SECTION).map_err(Error::from)?.map(|section| changes_of(&section)),
+        changes: manifest.section(changes::SECTION).map_err(Error::from)?.map(|section| changes_of(&section)).transpose()?,
         state: BTreeMap::new(),
         sections,
     };
@@ -222,7 +222,8 @@ pub fn summary(reader: &ImageReader) -> Result<Summary> {
     Ok(summary)
 }
 
-fn changes_of(section: &changes::Section) -> Changes {
+fn changes_of(section: &changes::Section) -> Result<Changes> {
+    section.check()?;
     let mut all = Changes::default();
     for (index, record) in section.entries.iter().enumerate() {
         let (kind, size) = match &record.content {
@@ -242,7 +243,7 @@ fn changes_of(section: &changes::Section) -> Changes {
         *all.counts.entry(kind).or_default() += 1;
         all.names.push(Changed { path: section.path(index), kind, size });
     }
-    all
+    Ok(all)
 }
 
 fn section<T: DeserializeOwned + Default>(reader: &ImageReader, name: &str) -> Result<T> {

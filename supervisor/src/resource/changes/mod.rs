@@ -103,7 +103,7 @@ fn notes() -> &'static [u8] {
 
 /// What is to become of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// Programs may have set it.
     Kept,
     /// The host gives it, to each file that is made.
@@ -111,7 +111,7 @@ enum Kind {
     Unknown,
 }
 
-fn kind_of(attribute: &[u8]) -> Kind {
+pub(super) fn kind_of(attribute: &[u8]) -> Kind {
     const LABELS: [&[u8]; 4] = [b"security.selinux", b"security.apparmor", b"security.ima", b"security.evm"];
     let kept = [&b"user."[..], b"trusted."].iter().any(|space| attribute.len() > space.len() && attribute.starts_with(space));
     match attribute {
