@@ -425,3 +425,29 @@ fn a_device_is_refused_by_name_and_the_pod_runs_on() {
     home.shell("p", "rm device");
     home.good(&["checkpoint", "p", "-o", &image]);
 }
+
+#[test]
+fn a_checkpoint_that_is_killed_leaves_the_pod_as_it_was() {
+    each(|home| {
+        home.changed();
+        let image = home.path("image");
+        let runtime = PathBuf::from(home.path("h/run/p"));
+        for stage in ["reading changes to the tree", "reading memory"] {
+            std::fs::write(runtime.join("stop-at"), stage).unwrap();
+            std::thread::scope(|scope| {
+                let checkpoint = scope.spawn(|| home.autopod(&["checkpoint", "p", "-o", &image]));
+                let pid = stopped(home, stage);
+                std::fs::remove_file(runtime.join("stop-at")).unwrap();
+                assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+                assert!(!checkpoint.join().unwrap().status.success(), "{stage}");
+            });
+            assert!(!Path::new(&image).exists(), "{stage}");
+            assert_eq!(home.shell("p", "cat two"), "changed", "{stage}");
+        }
+        home.good(&["checkpoint", "p", "-o", &image]);
+        home.good(&["restart", "p", "-i", &image]);
+        home.shell("p", "echo > go");
+        assert_eq!(home.await_file("verdict"), "good", "{} as {:?}", home.kind, home.place.identity);
+        assert_eq!(home.kept(), ["upper"]);
+    });
+}
