@@ -246,7 +246,10 @@ fn damaged_images_are_not_restarted_and_leave_no_process() {
         test.pod.autopod(&["rm", "p", "-f"]).unwrap();
         let len = std::fs::metadata(&image).unwrap().len();
         let good = std::fs::read(&image).unwrap();
-        let flip = |at: u64| move |file: &std::fs::File| file.write_all_at(&[0xa5], at).unwrap();
+        let flip = |at: u64| {
+            let other = !good[at as usize];
+            move |file: &std::fs::File| file.write_all_at(&[other], at).unwrap()
+        };
         let manifest = u64_at(&good, 24);
         let tries: [(&str, Box<dyn FnOnce(&std::fs::File)>); 5] = [
             ("is cut off", Box::new(move |file| file.set_len(len / 2).unwrap())),
