@@ -20,7 +20,7 @@ pub use format::{ARCH, CHUNK, FORMAT_VERSION, arch_name};
 pub use key::{Key, KeyError, Secret};
 pub use manifest::{Manifest, ManifestBuilder, RunRef};
 pub use reader::{ImageReader, Verified, sealed_with};
-pub use target::{Named, Target, sweep};
+pub use target::{Target, Unnamed, sweep};
 pub use writer::{BUFFER, ImageWriter, Publish, Run, Summary};
 
 #[cfg(test)]

@@ -108,10 +108,9 @@ impl Target {
 }
 
 impl Target {
-    /// For who gives it its name in our stead; with the descriptor of its directory.
-    pub(crate) fn named_by_others(&self) -> (Named, &OwnedFd) {
-        let partial = self.partial.as_ref().map(|name| name.as_bytes().to_vec());
-        (Named { name: self.name.as_bytes().to_vec(), partial }, &self.dir)
+    /// For who gives it its name in our stead.
+    pub(crate) fn unnamed(&self) -> Unnamed {
+        Unnamed { partial: self.partial.as_ref().map(|name| name.as_bytes().to_vec().into()) }
     }
 
     /// It has got its name.
@@ -122,22 +121,24 @@ impl Target {
 
 /// A complete file that waits for its name, as one process tells another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Named {
-    #[serde(with = "serde_bytes")]
-    name: Vec<u8>,
-    #[serde(with = "serde_bytes")]
-    partial: Option<Vec<u8>>,
+pub struct Unnamed {
+    /// The name that it has until then.
+    partial: Option<serde_bytes::ByteBuf>,
 }
 
-impl Named {
-    /// Gives the file its name in this directory.
-    pub(crate) fn publish(self, dir: OwnedFd, file: File) -> io::Result<()> {
-        let descriptors = match self.partial {
+impl Unnamed {
+    /// Gives the file its name.
+    pub(crate) fn publish(self, path: &Path, file: File) -> io::Result<()> {
+        let (dir, name) = place(path)?;
+        let partial = self.partial.map(|name| OsString::from_vec(name.into_vec()));
+        if partial.as_ref().is_some_and(|partial| !is_partial_of(name, partial)) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let descriptors = match partial {
             Some(_) => None,
             None => Some(File::open("/proc/self/fd")?.into()),
         };
-        let partial = self.partial.map(OsString::from_vec);
-        Target { dir, name: OsString::from_vec(self.name), partial, descriptors, _lock: None }.publish(&file)
+        Target { dir, name: name.into(), partial, descriptors, _lock: None }.publish(&file)
     }
 }
 
@@ -172,6 +173,14 @@ fn partial_name(name: &OsStr) -> io::Result<OsString> {
     Ok(partial)
 }
 
+/// Whether a file of this name can be an unfinished one of the image.
+fn is_partial_of(name: &OsStr, candidate: &OsStr) -> bool {
+    let ending = ending(name);
+    let bytes = candidate.as_bytes();
+    let plain = !bytes.contains(&b'/') && bytes.starts_with(b".");
+    plain && bytes.len() == 1 + NONCE + ending.len() && bytes.ends_with(ending.as_bytes())
+}
+
 /// Removes what writers of this image that were killed have left beside it.
 pub fn sweep(path: &Path) {
     if let Ok((dir, name)) = place(path) {
@@ -180,15 +189,10 @@ pub fn sweep(path: &Path) {
 }
 
 fn sweep_in(dir: &OwnedFd, name: &OsStr) {
-    let ending = ending(name);
-    let own = |candidate: &OsStr| {
-        let bytes = candidate.as_bytes();
-        bytes.len() == 1 + NONCE + ending.len() && bytes.starts_with(b".") && bytes.ends_with(ending.as_bytes())
-    };
     let Ok(mut entries) = nix::dir::Dir::openat(dir, ".", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()) else { return };
     for entry in entries.iter().flatten() {
         let candidate = OsStr::from_bytes(entry.file_name().to_bytes());
-        if !own(candidate) {
+        if !is_partial_of(name, candidate) {
             continue;
         }
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
@@ -231,6 +235,26 @@ mod tests {
             written(&path, named, content);
             assert_eq!(std::fs::read(&path).unwrap(), content);
             assert_eq!(names(&dir), ["image"]);
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn another_names_it_at_its_place_and_nowhere_else() {
+        let dir = directory("others");
+        let path = dir.join("image");
+        for named in [false, true] {
+            let (owned, name) = place(&path).unwrap();
+            let mut target = Target { dir: owned, name: name.into(), partial: None, descriptors: None, _lock: None };
+            let (mut file, _) = if named { target.named().unwrap() } else { target.nameless().expect("O_TMPFILE") };
+            file.write_all(b"complete").unwrap();
+            target.unnamed().publish(&path, file.try_clone().unwrap()).unwrap();
+            target.is_published();
+            drop(target);
+            assert_eq!(names(&dir), ["image"]);
+            assert_eq!(std::fs::read(&path).unwrap(), b"complete");
+            let elsewhere = Unnamed { partial: Some(b"./x/456789abcdef0.image.partial".to_vec().into()) };
+            assert_eq!(elsewhere.publish(&path, file).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         }
         std::fs::remove_dir_all(&dir).unwrap();
     }

@@ -187,15 +187,15 @@ fn checkpoint(request: &CheckpointRequest) -> Line {
         let _lock = lock(&paths)?;
         // Before the engine joins the pod's namespaces, from where paths may lead elsewhere.
         let init = InitClient::connect(&paths.init_socket(), &request.record.name)?;
-        let outside = Outside::hold(&paths, &request.record)?;
+        let mut record = request.record.clone();
+        record.checkpointed = Some(Checkpointed {
+            image: request.image.clone(),
+            at: now(),
+            changes: request.changes.as_ref().map(|changes| changes.stamp.clone()),
+        });
+        let outside = Outside::hold(&paths, &record, Some(&request.image))?;
         let end_pod = || {
-            let mut record = request.record.clone();
-            record.checkpointed = Some(Checkpointed {
-                image: request.image.clone(),
-                at: now(),
-                changes: request.changes.as_ref().map(|changes| changes.stamp.clone()),
-            });
-            outside.save(&record)?;
+            outside.save()?;
             crate::stage::reached("saved");
             // from here on it is init's
             init.begin_shut_down()
@@ -219,10 +219,10 @@ fn restart(request: &RestartRequest) -> Line {
     let work = |init: &InitClient| -> Result<Line, Error> {
         crate::stage::reached("begun");
         let _lock = lock(&paths)?;
-        let outside = Outside::hold(&paths, &request.record)?;
+        let outside = Outside::hold(&paths, &request.record, None)?;
         let conclude = |cx: &mut Nascent| {
             crate::stage::reached("restored");
-            outside.save(&request.record)?;
+            outside.save()?;
             crate::stage::reached("recorded");
             // without it the pod is a running one for supervisors, and for init when it is told: should we die before, init ends all
             tree::keep(cx).map_err(|e| Error::Refused(e.to_string()))?;

@@ -3,10 +3,10 @@
 use super::Error;
 use super::init_protocol::{receive, send};
 use super::paths::Paths;
-use super::record::PodRecord;
+use super::record::{PodRecord, now};
 use super::registry;
 use super::spawn::null_stdio;
-use crate::image::{Named, Target};
+use crate::image::{Target, Unnamed};
 use crate::sys::launch::{self, Fork};
 use crate::walls::Uids;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
@@ -16,7 +16,18 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// A way to them, from before the namespaces were joined.
-pub(super) struct Outside(Way);
+pub(super) struct Outside {
+    work: Work,
+    way: Way,
+}
+
+/// What there is to be done.
+struct Work {
+    /// What is saved.
+    record: PodRecord,
+    /// The image that is made.
+    image: Option<PathBuf>,
+}
 
 enum Way {
     /// A working directory that is the host's root, and paths from there.
@@ -25,23 +36,26 @@ enum Way {
     Process(OwnedFd),
 }
 
-/// What that process is asked to do.
+/// What that process is asked to do. It knows the rest from before: in the pod an engine reads what programs have made, and whoever misled it
+/// must have no say outside.
 #[derive(Debug, Serialize, Deserialize)]
 enum Errand {
-    Save(Box<PodRecord>),
+    Save,
     Establish,
-    /// The descriptors of the directory and of the file come along.
-    Publish(Named),
+    /// The descriptor of the file comes along.
+    Publish(Unnamed),
 }
 
 /// The error number of what failed, and a sentence.
 type Outcome = Result<(), (i32, String)>;
 
 impl Outside {
-    /// To be called before the namespaces are joined, with one thread.
-    pub(super) fn hold(paths: &Paths, record: &PodRecord) -> Result<Self, Error> {
+    /// To be called before the namespaces are joined, with one thread. `record` is what will be saved, `image` what is made.
+    pub(super) fn hold(paths: &Paths, record: &PodRecord, image: Option<&Path>) -> Result<Self, Error> {
+        let work = Work { record: record.clone(), image: image.map(Path::to_owned) };
         if record.walls.uids == Uids::Private {
-            return start(paths).map(|socket| Self(Way::Process(socket)));
+            let way = Way::Process(start(paths, &work)?);
+            return Ok(Self { work, way });
         }
         let root = Path::new("/");
         // links on the way would lead elsewhere
@@ -50,23 +64,24 @@ impl Outside {
             Ok(real.strip_prefix(root).unwrap_or(&real).to_owned())
         };
         let paths = Paths { runtime: relative(&paths.runtime)?, state: relative(&paths.state)? };
-        Ok(Self(Way::Root(File::open(root).map_err(|e| Error::file("open", root, e))?, paths)))
+        let way = Way::Root(File::open(root).map_err(|e| Error::file("open", root, e))?, paths);
+        Ok(Self { work, way })
     }
 
-    /// Stores the pod's record.
-    pub(super) fn save(&self, record: &PodRecord) -> Result<(), Error> {
-        match &self.0 {
+    /// Stores the pod's record; a checkpoint that it tells of is of now.
+    pub(super) fn save(&self) -> Result<(), Error> {
+        match &self.way {
             Way::Root(root, paths) => {
                 enter(root)?;
-                registry::save(paths, record)
+                self.work.save(paths)
             }
-            Way::Process(socket) => ask(socket, &Errand::Save(Box::new(record.clone())), &[]),
+            Way::Process(socket) => ask(socket, &Errand::Save, &[]),
         }
     }
 
     /// Takes away the mark of a restart that is under way.
     pub(super) fn establish(&self) -> Result<(), Error> {
-        match &self.0 {
+        match &self.way {
             Way::Root(root, paths) => {
                 enter(root)?;
                 establish(paths)
@@ -77,16 +92,25 @@ impl Outside {
 
     /// Gives a complete image its name.
     pub(super) fn publish(&self, target: &mut Target, file: &File) -> std::io::Result<()> {
-        match &self.0 {
+        match &self.way {
             Way::Root(..) => target.publish(file),
             Way::Process(socket) => {
-                let (named, directory) = target.named_by_others();
-                let answer = exchange(socket, &Errand::Publish(named), &[directory.as_fd(), file.as_fd()])?;
+                let answer = exchange(socket, &Errand::Publish(target.unnamed()), &[file.as_fd()])?;
                 answer.map_err(|(errno, _)| std::io::Error::from_raw_os_error(errno))?;
                 target.is_published();
                 Ok(())
             }
         }
+    }
+}
+
+impl Work {
+    fn save(&self, paths: &Paths) -> Result<(), Error> {
+        let mut record = self.record.clone();
+        if let Some(checkpointed) = &mut record.checkpointed {
+            checkpointed.at = now();
+        }
+        registry::save(paths, &record)
     }
 }
 
@@ -110,7 +134,7 @@ fn ask(socket: &OwnedFd, errand: &Errand, descriptors: &[std::os::fd::BorrowedFd
     exchange(socket, errand, descriptors).map_err(lost)?.map_err(|(_, reason)| Error::Refused(reason))
 }
 
-fn start(paths: &Paths) -> Result<OwnedFd, Error> {
+fn start(paths: &Paths, work: &Work) -> Result<OwnedFd, Error> {
     let failed = |e: nix::Error| Error::Refused(format!("cannot start a process that stays outside of the pod: {}", e.desc()));
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).map_err(failed)?;
     match launch::fork().map_err(failed)? {
@@ -129,7 +153,7 @@ fn start(paths: &Paths) -> Result<OwnedFd, Error> {
             launch::close_from(theirs.as_raw_fd() as u32 + 1);
             let _ = nix::sys::prctl::set_name(c"autopod-outside");
             while let Ok(Some(incoming)) = receive::<Errand>(theirs.as_fd()) {
-                let outcome = run(paths, incoming.message, incoming.descriptors);
+                let outcome = run(paths, work, incoming.message, incoming.descriptors);
                 if send(theirs.as_fd(), &outcome, &[], None).is_err() {
                     break;
                 }
@@ -139,16 +163,16 @@ fn start(paths: &Paths) -> Result<OwnedFd, Error> {
     }
 }
 
-fn run(paths: &Paths, errand: Errand, descriptors: Vec<OwnedFd>) -> Outcome {
+fn run(paths: &Paths, work: &Work, errand: Errand, descriptors: Vec<OwnedFd>) -> Outcome {
     let told = |e: Error| (libc::EIO, e.to_string());
     match errand {
-        Errand::Save(record) => registry::save(paths, &record).map_err(told),
+        Errand::Save => work.save(paths).map_err(told),
         Errand::Establish => establish(paths).map_err(told),
-        Errand::Publish(named) => {
-            let Ok([directory, file]) = <[OwnedFd; 2]>::try_from(descriptors) else {
-                return Err((libc::EBADF, "the descriptors of the image did not come along".into()));
+        Errand::Publish(unnamed) => {
+            let (Ok([file]), Some(image)) = (<[OwnedFd; 1]>::try_from(descriptors), &work.image) else {
+                return Err((libc::EBADF, "no image is made, or its descriptor did not come along".into()));
             };
-            named.publish(directory, file.into()).map_err(|e| (e.raw_os_error().unwrap_or(libc::EIO), e.to_string()))
+            unnamed.publish(image, file.into()).map_err(|e| (e.raw_os_error().unwrap_or(libc::EIO), e.to_string()))
         }
     }
 }
