@@ -165,8 +165,8 @@ pub(crate) fn join(proc: &Proc, init: i32) -> resource::Result<()> {
 
 /// Every descriptor of the pod has a duplicate here for a while.
 pub(crate) fn raise_descriptor_limit() {
-    if let Ok((_, hard)) = sys::process::rlimit(0, libc::RLIMIT_NOFILE as u32) {
-        let _ = sys::process::set_rlimit(0, libc::RLIMIT_NOFILE as u32, hard, hard);
+    if let Ok((_, hard)) = sys::process::rlimit(0, libc::RLIMIT_NOFILE) {
+        let _ = sys::process::set_rlimit(0, libc::RLIMIT_NOFILE, hard, hard);
     }
 }
 

@@ -130,7 +130,7 @@ pub fn refuse_unmet(needs: Vec<Need>) -> resource::Result<()> {
 fn processor(records: &Records) -> resource::Result<Vec<Need>> {
     let here = processor::here().doing(|| "read /proc/cpuinfo".into())?;
     let mut needs = Vec::new();
-    for (component, holds) in xstate::components(&records.tasks, &here) {
+    for (component, holds) in xstate::components(&records.tasks, here) {
         needs.push(Need::new("processor", format!("vector state {component}"), holds));
     }
     if let Some(pod) = records.pod.as_ref().filter(|pod| !pod.features.is_empty()) {

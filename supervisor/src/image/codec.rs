@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn zeroes_shrink_and_noise_does_not() {
         let zeroes = vec![0; 4096];
-        let noise: Vec<u8> = (0..4096u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8 ^ (i * i >> 3) as u8).collect();
+        let noise: Vec<u8> = (0..4096u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8 ^ ((i * i) >> 3) as u8).collect();
         for codec in [Compression::Lz4, Compression::Zstd] {
             assert!(compress(codec, &zeroes, &mut vec![0; 4096]).unwrap() < 100);
             if let Some(n) = compress(codec, &noise, &mut vec![0; 4096]) {

@@ -49,12 +49,9 @@ pub(super) fn in_thread<T>(
     let result = act(cx);
     let process = cx.process_mut(vpid)?;
     process.tasks.swap(0, index);
-    match files {
-        Some(files) => {
-            let now = std::mem::replace(&mut process.channel, of_process);
-            cx.remembered::<Channels>(CHANNELS).insert(files, now);
-        }
-        None => {}
+    if let Some(files) = files {
+        let now = std::mem::replace(&mut process.channel, of_process);
+        cx.remembered::<Channels>(CHANNELS).insert(files, now);
     }
     result
 }

@@ -453,7 +453,7 @@ fn fill_new(cx: &Nascent, terminal: Terminal, master: OwnedFd) -> Result<Made> {
     Ok(Made { terminal, master, slave })
 }
 
-fn made<'a>(cx: &'a Nascent, number: u32) -> Result<&'a Made> {
+fn made(cx: &Nascent, number: u32) -> Result<&Made> {
     let all = cx.stash.get(MADE).and_then(|any| any.downcast_ref::<Vec<Made>>());
     let made = all.and_then(|all| all.get(number as usize));
     made.ok_or_else(|| Error::Inconsistent(format!("terminal {number} is used but not in the image")))

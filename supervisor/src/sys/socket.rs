@@ -118,17 +118,10 @@ pub fn shutdown(fd: BorrowedFd<'_>, how: i32) -> io::Result<()> {
 fn address_of(fd: BorrowedFd<'_>, peer: bool) -> io::Result<Vec<u8>> {
     let mut address = [0u8; 128];
     let mut len = 128u32;
+    let call = if peer { libc::getpeername } else { libc::getsockname };
     // SAFETY: the kernel writes at most `len` bytes.
-    check(
-        unsafe {
-            if peer {
-                libc::getpeername(fd.as_raw_fd(), address.as_mut_ptr().cast(), &mut len)
-            } else {
-                libc::getsockname(fd.as_raw_fd(), address.as_mut_ptr().cast(), &mut len)
-            }
-        }
-        .into(),
-    )?;
+    let result = unsafe { call(fd.as_raw_fd(), address.as_mut_ptr().cast(), &mut len) };
+    check(result.into())?;
     Ok(address[..(len as usize).min(128)].to_vec())
 }
 

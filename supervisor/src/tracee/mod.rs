@@ -216,7 +216,7 @@ impl Running {
             }
             libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
                 let mut new = 0u64;
-                ptrace("read the event of", libc::PTRACE_GETEVENTMSG as u32, self.tid, 0, &mut new as *mut u64 as u64)?;
+                ptrace("read the event of", libc::PTRACE_GETEVENTMSG, self.tid, 0, &mut new as *mut u64 as u64)?;
                 Stop::NewTask(new as i32)
             }
             libc::PTRACE_EVENT_EXEC => Stop::Exec,

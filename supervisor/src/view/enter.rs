@@ -81,7 +81,7 @@ impl Place {
         let nothing = self.directory.join("nothing");
         if !nothing.exists() {
             std::fs::write(&nothing, [])?;
-            std::fs::set_permissions(&nothing, std::fs::Permissions::from_mode(0))?;
+            std::fs::set_permissions(&nothing, std::fs::Permissions::from_mode(0o0))?;
         }
         std::fs::set_permissions(self.directory.join("empty"), std::fs::Permissions::from_mode(0o755))?;
         if let Some(preload) = self.preload() {

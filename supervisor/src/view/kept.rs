@@ -137,7 +137,7 @@ mod tests {
         if let Some(name) = upper {
             std::fs::create_dir_all(kept.upper().join("closed")).unwrap();
             std::fs::write(kept.upper().join(name), "").unwrap();
-            std::fs::set_permissions(kept.upper().join("closed"), Permissions::from_mode(0)).unwrap();
+            std::fs::set_permissions(kept.upper().join("closed"), Permissions::from_mode(0o0)).unwrap();
         }
         let new = kept.begin().unwrap();
         std::fs::write(new.join("new"), "").unwrap();

@@ -244,7 +244,7 @@ mod tests {
                 assert!(rule.allow_if.is_empty() || rule.refuse_if.is_empty(), "{}", row.name);
                 for condition in rule.allow_if.iter().chain(&rule.refuse_if) {
                     assert!(condition.argument < 6, "{}", row.name);
-                    assert!(condition.any.is_some() != !condition.values.is_empty(), "{}", row.name);
+                    assert!(condition.any.is_some() == condition.values.is_empty(), "{}", row.name);
                     // the second argument takes the first one's place in the register
                     assert!(condition.and.is_none() || condition.values.len() == 1, "{}", row.name);
                 }

@@ -68,7 +68,18 @@ fn options() -> Result<Option<Options>> {
 }
 
 fn main() -> ExitCode {
-    match options().and_then(|options| options.map_or_else(|| Ok(println!("{HELP}")).map(|()| true), |o| campaign(&o))) {
+    match options().and_then(|options| {
+        options.map_or_else(
+            || {
+                {
+                    println!("{HELP}");
+                    Ok(())
+                }
+                .map(|()| true)
+            },
+            |o| campaign(&o),
+        )
+    }) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

@@ -17,7 +17,11 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.first().map(String::as_str) {
         Some("--world") => campaign::world(&arguments[1..]).map(|()| true),
-        Some("--help" | "-h") => Ok(println!("{HELP}")).map(|()| true),
+        Some("--help" | "-h") => {
+            println!("{HELP}");
+            Ok(())
+        }
+        .map(|()| true),
         _ => run(arguments),
     };
     match outcome {

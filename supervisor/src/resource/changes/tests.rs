@@ -68,7 +68,7 @@ fn all_comes_back_and_is_captured_as_the_same() {
         note(&old.join("moved"), "redirect", b"/where/it/was");
         std::os::unix::fs::lchown(old.join("a/link"), Some(7), Some(8)).unwrap();
     }
-    std::fs::set_permissions(old.join("a/closed"), Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(old.join("a/closed"), Permissions::from_mode(0o0)).unwrap();
     std::fs::set_permissions(&old, Permissions::from_mode(0o1755)).unwrap();
 
     let cx = captured(&old, &directory.path().join("image"));

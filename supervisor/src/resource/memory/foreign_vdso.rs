@@ -121,7 +121,7 @@ fn here(proc: &Proc) -> Result<Option<Vec<u8>>> {
 
 /// Has the image's processes keep the vdso of the kernel that made it, if it is not that of here.
 pub fn adapt(section: &mut Section, tasks: &[TaskRecord], cx: &Nascent) -> Result<()> {
-    let Some(run) = section.vdso.clone() else { return Ok(()) };
+    let Some(run) = section.vdso else { return Ok(()) };
     let here = here(&cx.proc)?.ok_or_else(|| Error::NotHere("this kernel was started without a vdso (vdso=0)".into()))?;
     let recorded = cx.blob(&run)?;
     // the latter so that tests need no second kernel
@@ -139,7 +139,7 @@ pub fn adapt(section: &mut Section, tasks: &[TaskRecord], cx: &Nascent) -> Resul
                     return Err(damaged());
                 }
                 let at = space.runs.partition_point(|run| run.start < map.start);
-                space.runs.insert(at, PageRun { start: map.start, data: run.clone() });
+                space.runs.insert(at, PageRun { start: map.start, data: run });
                 bridge.bases.insert(space.process, map.start);
             }
             map.backing = Backing::Anonymous;

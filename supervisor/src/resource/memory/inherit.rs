@@ -135,7 +135,7 @@ fn differences(wanted: &[PageRun], there: &[PageRun]) -> (Vec<PageRun>, Vec<(u64
         let (want, have) = (wanted.peek(), there.peek());
         // up to where neither begins or ends
         let edge = |run: &&&PageRun| if run.start > at { run.start } else { run.end() };
-        let Some(next) = want.iter().chain(have.iter()).map(|run| edge(&run)).min() else { break };
+        let Some(next) = want.iter().chain(have.iter()).map(edge).min() else { break };
         let want = want.filter(|run| run.start <= at);
         let have = have.filter(|run| run.start <= at);
         match (want, have) {
