@@ -263,6 +263,7 @@ fn who_serves_it_may_be_killed() {
     }
     // both at once: nobody passes any more, and the next one says what is lost
     let pair = home.pair(&killed);
+    succeeds(Command::new("kill").arg("-STOP").args(pair.iter().map(u32::to_string)));
     kill(&pair);
     let end = Instant::now() + Duration::from_secs(10);
     while !home.autopod(&["barrier", "--status"]).stdout.contains("nobody serves") && Instant::now() < end {
