@@ -51,6 +51,16 @@ fn id(arguments: &[&str]) -> Result<u32> {
     String::from_utf8_lossy(&output.stdout).trim().parse().with_context(|| format!("id {arguments:?} gave no number"))
 }
 
+/// Copies a program that is executed soon. By another process: what this one has open to be written to, each child of another test has open, too, until
+/// it executes something, and the kernel executes nothing that somebody writes to (ETXTBSY).
+pub fn copy_program(from: &Path, to: &Path) -> Result<()> {
+    let done = Command::new("cp").args([from, to]).output().context("cannot run cp")?;
+    if !done.status.success() {
+        bail!("cannot copy {}: {}", from.display(), String::from_utf8_lossy(&done.stderr).trim());
+    }
+    Ok(())
+}
+
 /// What a command printed and how it ended.
 #[derive(Debug)]
 pub struct Done {

@@ -1,7 +1,7 @@
 //! The barrier directory: who passes it and who does not, trees that are mounted in it, and the death of who serves it. As root; a user needs
 //! fusermount3(1), and hears so. Build the binaries first (`cargo build --workspace`).
 
-use autopod_tests::command::{Done, Identity, Place, processes_of};
+use autopod_tests::command::{Done, Identity, Place, copy_program, processes_of};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ impl Home {
         let exe = std::env::current_exe().unwrap();
         for name in ["autopod", "libautopod_shim.so"] {
             let built = exe.parent().and_then(Path::parent).unwrap().join(name);
-            std::fs::copy(&built, directory.join("b").join(name)).unwrap();
+            copy_program(&built, &directory.join("b").join(name)).unwrap();
         }
         std::os::unix::fs::chown(&directory, Some(identity.uid), Some(identity.gid)).unwrap();
         let program = directory.join("b/autopod");
@@ -104,7 +104,7 @@ fn kill(pids: &[u32]) {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        for pod in ["p", "q", "r"] {
+        for pod in ["p", "q", "r", "s", "m"] {
             let _ = self.autopod(&["rm", pod, "-f"]);
         }
         let _ = Command::new("umount").args(["-l", &self.path("h h/run.barrier/p/root")]).output();
@@ -149,7 +149,7 @@ fn no_process_of_a_pod_passes() {
     };
     for input in [barrier.clone(), format!("{barrier}/s")] {
         for way in &ways {
-            for pod in ["p", "q", "r"] {
+            for pod in ["p", "q", "r", "s", "m"] {
                 let said = home.shell(pod, way, &input);
                 // dash's cd does not tell why
                 let denied = said.contains("Permission denied") || said.contains("can't cd");
@@ -179,9 +179,9 @@ fn no_process_of_a_pod_passes() {
 fn what_is_mounted_for_a_pod_is_its_root() {
     let Some(home) = Home::root() else { return needs_fusermount() };
     // many at once: one of them mounts it
-    let start = || Command::new(&home.program).arg("barrier").envs(home.place.environment.clone()).spawn().unwrap();
-    let started = [(); 4].map(|()| start());
-    started.into_iter().for_each(|mut child| assert!(child.wait().unwrap().success()));
+    let four = "for i in 1 2 3 4; do \"$0\" barrier || echo failed & done; wait";
+    let done = home.place.run(Path::new("/bin/sh"), &["-c", four, &home.program.to_string_lossy()], LIMIT).unwrap();
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""));
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
     assert_eq!(mounts.matches(&home.path(r"h\040h/run.barrier")).count(), 1);
     let (barrier, root) = (home.path("h h/run.barrier"), home.path("h h/run.barrier/p/root"));

@@ -2,7 +2,7 @@
 //! that has other changes by now, and such that fail or are killed. Under both kinds of views, as ourselves and, where we are root, as an
 //! unprivileged user, and with users of the pod's own. Build the binaries first (`cargo build --workspace`).
 
-use autopod_tests::command::{Done, Identity, Place, processes_of};
+use autopod_tests::command::{Done, Identity, Place, copy_program, processes_of};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,12 +30,12 @@ impl Home {
         }
         std::os::unix::fs::symlink("usr/bin", tree.join("bin")).unwrap();
         for program in PROGRAMS {
-            copy_program(&Path::new("/bin").join(program).canonicalize().unwrap(), &tree, program);
+            copy_with_libraries(&Path::new("/bin").join(program).canonicalize().unwrap(), &tree, program);
         }
         let built = directory.join("changes");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/cow/changes.c");
         assert!(Command::new("cc").args(["-o", text(&built), source]).status().unwrap().success());
-        copy_program(&built, &tree, "changes");
+        copy_with_libraries(&built, &tree, "changes");
         for (name, content) in [("one", "1\n"), ("two", "2\n"), ("three", "3\n"), ("sub/x", "x\n"), ("ren/y", "y\n")] {
             std::fs::write(tree.join("data").join(name), content).unwrap();
         }
@@ -49,7 +49,7 @@ impl Home {
         let exe = std::env::current_exe().unwrap();
         for name in ["autopod", "libautopod_shim.so"] {
             let from = exe.parent().and_then(Path::parent).unwrap().join(name);
-            std::fs::copy(&from, directory.join("b").join(name)).unwrap();
+            copy_program(&from, &directory.join("b").join(name)).unwrap();
         }
         if identity != Identity::own().unwrap() {
             let owner = format!("{}:{}", identity.uid, identity.gid);
@@ -165,7 +165,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-fn copy_program(from: &Path, tree: &Path, name: &str) {
+fn copy_with_libraries(from: &Path, tree: &Path, name: &str) {
     copy(from, &tree.join("usr/bin").join(name));
     let needed = Command::new("ldd").arg(from).output().unwrap();
     for library in String::from_utf8_lossy(&needed.stdout).split_whitespace().filter(|word| word.starts_with('/')) {
@@ -176,7 +176,7 @@ fn copy_program(from: &Path, tree: &Path, name: &str) {
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to.parent().unwrap()).unwrap();
     if !to.exists() {
-        std::fs::copy(from, to).unwrap();
+        copy_program(from, to).unwrap();
     }
 }
 

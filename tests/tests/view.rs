@@ -2,7 +2,7 @@
 //! left behind. Each under both kinds of views, as ourselves and, where we are root, as an unprivileged user.
 //! Build the binaries first (`cargo build --workspace`).
 
-use autopod_tests::command::{Done, Identity, Place, processes_of};
+use autopod_tests::command::{Done, Identity, Place, copy_program, processes_of};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -57,7 +57,7 @@ impl Home {
         std::fs::write(tree.join("etc/group"), "root:x:0:\nextra:x:77:mail\n").unwrap();
         std::fs::create_dir(directory.join("b")).unwrap();
         for name in ["autopod", "libautopod_shim.so"] {
-            std::fs::copy(built(name), directory.join("b").join(name)).unwrap();
+            copy_program(&built(name), &directory.join("b").join(name)).unwrap();
         }
         std::fs::create_dir(directory.join("beside")).unwrap();
         std::fs::write(directory.join("beside/file"), "from beside").unwrap();
@@ -159,7 +159,7 @@ fn parent(pid: i32) -> Option<i32> {
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to.parent().unwrap()).unwrap();
     if !to.exists() {
-        std::fs::copy(from, to).unwrap();
+        copy_program(from, to).unwrap();
     }
 }
 
