@@ -393,7 +393,28 @@ pub fn set_read_only(mount: BorrowedFd<'_>) -> Result<(), Errno> {
             size_of_val(&attributes),
         )
     };
-    Errno::result(done).map(drop)
+    match Errno::result(done) {
+        Err(Errno::ENOSYS) => remount_read_only(mount),
+        other => other.map(drop),
+    }
+}
+
+/// The same before Linux 5.12. What it has of nosuid, nodev, noexec and noatime must be said again: in a user namespace it may not be taken away.
+fn remount_read_only(mount: BorrowedFd<'_>) -> Result<(), Errno> {
+    use nix::mount::MsFlags;
+    use nix::sys::statvfs::{FsFlags, fstatvfs};
+    let has = fstatvfs(mount)?.flags();
+    let kept = [
+        (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
+        (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
+        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
+        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
+        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
+        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
+    ];
+    let flags = kept.iter().filter(|(flag, _)| has.contains(*flag)).fold(MsFlags::empty(), |all, (_, flag)| all | *flag);
+    let flags = flags | MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+    nix::mount::mount(None::<&str>, own_fd(mount).as_c_str(), None::<&str>, flags, None::<&str>)
 }
 
 /// Has a mount that is in no tree yet show owners by the map of a user namespace (mount_setattr(2), Linux 5.12): `EINVAL` where the file

@@ -13,7 +13,6 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, socketpair};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -36,13 +35,7 @@ pub enum State {
 /// What there is at `directory`.
 pub fn state(directory: &Path) -> State {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    // as the kernel writes a path there (proc_pid_mountinfo(5))
-    let escape = |byte: u8| match byte {
-        b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
-        byte => vec![byte],
-    };
-    let written: Vec<u8> = directory.as_os_str().as_bytes().iter().flat_map(|&byte| escape(byte)).collect();
-    let here = |line: &&str| line.split(' ').nth(4).is_some_and(|path| path.as_bytes() == written);
+    let here = |line: &&str| line.split(' ').nth(4).is_some_and(|path| crate::proc::unescape(path.as_bytes()) == directory);
     match mounts.lines().rev().find(here) {
         Some(line) if line.contains(KIND) => match std::fs::metadata(directory) {
             Err(e) if e.raw_os_error() == Some(Errno::ENOTCONN as i32) => State::Dead,
