@@ -379,9 +379,8 @@ pub fn reply_create(
     backing.into_raw();
 }
 
-/// Makes a mount one that can only be read (mount_setattr(2)).
-pub fn set_read_only(mount: BorrowedFd<'_>) -> Result<(), Errno> {
-    let attributes = [libc::MOUNT_ATTR_RDONLY, 0, 0, 0];
+/// mount_setattr(2) with the words of its structure: set, cleared, propagation, user namespace.
+fn set_mount_attributes(mount: BorrowedFd<'_>, attributes: [u64; 4]) -> Result<(), Errno> {
     // SAFETY: the structure is four 64-bit words, which live across the call; the path is a constant.
     let done = unsafe {
         libc::syscall(
@@ -393,9 +392,14 @@ pub fn set_read_only(mount: BorrowedFd<'_>) -> Result<(), Errno> {
             size_of_val(&attributes),
         )
     };
-    match Errno::result(done) {
+    Errno::result(done).map(drop)
+}
+
+/// Makes a mount one that can only be read (mount_setattr(2)).
+pub fn set_read_only(mount: BorrowedFd<'_>) -> Result<(), Errno> {
+    match set_mount_attributes(mount, [libc::MOUNT_ATTR_RDONLY, 0, 0, 0]) {
         Err(Errno::ENOSYS) => remount_read_only(mount),
-        other => other.map(drop),
+        other => other,
     }
 }
 
@@ -420,19 +424,7 @@ fn remount_read_only(mount: BorrowedFd<'_>) -> Result<(), Errno> {
 /// Has a mount that is in no tree yet show owners by the map of a user namespace (mount_setattr(2), Linux 5.12): `EINVAL` where the file
 /// system has no such mounts.
 pub fn map_owners(mount: BorrowedFd<'_>, users: BorrowedFd<'_>) -> Result<(), Errno> {
-    let attributes = [libc::MOUNT_ATTR_IDMAP, 0, 0, users.as_raw_fd() as u64];
-    // SAFETY: as for `set_read_only`; the descriptor is open across the call.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            mount.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
-            attributes.as_ptr(),
-            size_of_val(&attributes),
-        )
-    };
-    Errno::result(done).map(drop)
+    set_mount_attributes(mount, [libc::MOUNT_ATTR_IDMAP, 0, 0, users.as_raw_fd() as u64])
 }
 
 /// Puts a mount that is in no tree at a path (move_mount(2)).

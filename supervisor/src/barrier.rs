@@ -62,9 +62,9 @@ pub fn start(roots: &Roots) -> anyhow::Result<State> {
     roots.make()?;
     let directory = roots.barrier();
     let log = roots.runtime.join("barrier.log");
-    let log = File::options().append(true).create(true).open(&log).with_context(|| format!("cannot open {}", log.display()))?;
-    // two who mount at the same time would mount one upon the other
-    let log = Flock::lock(log, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
+    let open = || File::options().append(true).create(true).open(&log).with_context(|| format!("cannot open {}", log.display()));
+    // two who mount at the same time would mount one upon the other; who serves does not inherit this description, and the lock ends with us
+    let _alone = Flock::lock(open()?, FlockArg::LockExclusive).map_err(|(_, errno)| errno)?;
     let before = state(&directory);
     match before {
         State::Served => return Ok(before),
@@ -80,7 +80,7 @@ pub fn start(roots: &Roots) -> anyhow::Result<State> {
         let _ = umount2(&directory, MntFlags::MNT_DETACH).or_else(|_| fusermount(&["-u", "-z"], &directory, None));
         anyhow::anyhow!("nobody serves the barrier at {}: {reason}", directory.display())
     };
-    serving("first", connection, memory, log.try_clone()?.into()).map_err(|e| failed(e.to_string()))?;
+    serving("first", connection, memory, open()?.into()).map_err(|e| failed(e.to_string()))?;
     // waits for its answer; if it ends instead, the connection ends with it
     std::fs::metadata(&directory).map_err(|e| failed(e.to_string()))?;
     Ok(before)
